@@ -1,0 +1,16 @@
+noinst_LIBRARIES += libsymbolize.a
+libsymbolize_a_SOURCES = \
+	symbolize/arena.c        symbolize/arena.h        \
+	symbolize/chain.h                                 \
+	symbolize/dwarf.h                                 \
+	symbolize/dwarf_tree.c   symbolize/dwarf_tree.h   \
+	symbolize/dwarf_lines.c  symbolize/dwarf_lines.h  \
+	symbolize/go_pclntab.c   symbolize/go_pclntab.h   \
+	symbolize/image.c        symbolize/image.h        \
+	symbolize/unwind_rows.c  symbolize/unwind_rows.h
+
+sbin_PROGRAMS += pprofd-symbolizer
+pprofd_symbolizer_SOURCES = symbolize/main.c
+pprofd_symbolizer_LDADD = libsymbolize.a libconf.a libbase.a \
+	$(BFD_LIBS) $(IBERTY_LIBS) $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) \
+	$(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS)
