@@ -40,8 +40,9 @@ enum row_rule {
 	ROW_SP,       /* CFA = sp + 8 * cfa */
 	ROW_FP,       /* CFA = fp + 8 * cfa */
 	ROW_FP_DEREF, /* CFA = *(fp + 8 * cfa): a stack realigned by gcc keeps it there */
-	ROW_REG,      /* CFA = register `fp` (DWARF number) + 8 * cfa; only in the leaf, where
-	               * all registers are known; the frame pointer is unchanged */
+	ROW_SP_DEREF, /* CFA = *(sp + 8 * cfa) + 8: so does assembly (OpenSSL's, for one) */
+	ROW_REG,      /* CFA = register (cfa >> 8, DWARF number) + 8 * (int8_t)cfa; only in the
+	               * leaf, where all registers are known */
 	ROW_SP_WIDE,  /* CFA = sp + wide[(uint16_t)cfa], bytes */
 	ROW_FP_WIDE,  /* CFA = fp + wide[(uint16_t)cfa], bytes */
 	ROW_PLT,      /* CFA = sp + 8 + (8 if (place & 15) >= cfa): lazy PLT entry */
@@ -51,13 +52,14 @@ enum row_rule {
 };
 
 #define ROW_FP_SAME 0    /* the caller's frame pointer is in the register still */
+#define ROW_FP_HERE 254  /* saved where the frame pointer points to: *fp */
 #define ROW_FP_LOST 255  /* it is nowhere that a row can say */
 
 struct row {
 	uint32_t place;   /* first byte that the row covers, offset in the file */
 	int16_t cfa;      /* see enum row_rule */
 	uint8_t rule;     /* enum row_rule */
-	uint8_t fp;       /* ROW_FP_SAME, ROW_FP_LOST, or k: saved at CFA - 8 * k */
+	uint8_t fp;       /* ROW_FP_*, or k: saved at CFA - 8 * k */
 };
 
 /* Rows as the collector holds them. */
