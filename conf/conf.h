@@ -15,9 +15,10 @@
 
 #include "base/err.h"
 
+#define CONF_FILE_MAX 65536 /* bytes of a file that we are ready to read */
 #define CONF_NODES_MAX 64
 #define CONF_NAME_MAX 64    /* bytes of a node's name, with the NUL */
-#define CONF_STRING_MAX 512 /* bytes of any other string, with the NUL */
+#define CONF_STRING_MAX 512 /* bytes of any other string, with the NUL (a line of the file: inih's 197) */
 
 /* A [node NAME] section. */
 struct conf_node {
@@ -65,14 +66,30 @@ struct conf {
 /*
  * Defaults, then the file, then the environment. path NULL: PPROF_CONF, else
  * PPD_SYSCONFDIR/pprofd/pprofd.conf, which may be absent. PPROF_TARGET is the target of the first
- * node (made, with the name "node", where the file has none). Returns 0 or -errno with the reason.
+ * node (made, with the name "node", where the file has none). A variable that is set and empty
+ * counts as not set. Returns 0 or -errno with the reason, which names the line or the variable.
  */
 int conf_load(struct conf *c, const char *path, struct err *why);
 
-/* Parse text as the file `name` would be. For tests and -t. */
+/* Defaults, then text as the file `name` would be; the environment is left alone. For tests. */
 int conf_parse(struct conf *c, const char *name, const char *text, struct err *why);
 
-/* Print "key = value" lines of what is in force, for -t. */
+/* Print what is in force on standard output, as a file that conf_load() would take. For -t. */
 void conf_print(const struct conf *c);
+
+/* The same as NAME='value' lines for a shell's eval: the keys that have a variable, and
+ * PPROF_NODES, the number of nodes. For scripts that start what pprofd cannot (lighttpd). */
+void conf_print_env(const struct conf *c);
+
+/* Print every key with its default and its help, as a commented file. For --help and the test
+ * that holds conf/pprofd.conf against the table. */
+void conf_print_keys(void);
+
+/*
+ * Is it one of the ways to name a node's process: a PID, name:COMM, exe:/PATH, pidfile:/PATH,
+ * unit:NAME.service, cgroup:/PATH? Whether such a process exists is another question.
+ * Returns 0, or -EINVAL with the reason.
+ */
+int conf_target_check(const char *target, struct err *why);
 
 #endif

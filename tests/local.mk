@@ -1,6 +1,12 @@
 # Unit tests: one program per module. `check_PROGRAMS` are built by `make check`.
 if CMOCKA
 UNIT_TESTS =
+
+UNIT_TESTS += tests/unit/test_conf
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR=\"$(abs_srcdir)\"
+tests_unit_test_conf_LDADD = libconf.a libbase.a $(INIH_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
