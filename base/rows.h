@@ -39,8 +39,9 @@ enum row_rule {
 	ROW_NONE,     /* nothing is known about this code */
 	ROW_SP,       /* CFA = sp + 8 * cfa */
 	ROW_FP,       /* CFA = fp + 8 * cfa */
-	ROW_FP_DEREF, /* CFA = *(fp + 8 * cfa): a stack realigned by gcc keeps it there */
-	ROW_SP_DEREF, /* CFA = *(sp + 8 * cfa) + 8: so does assembly (OpenSSL's, for one) */
+	ROW_FP_DEREF, /* CFA = *(fp + 8 * (cfa >> 4)) + 8 * (cfa & 15): a function that realigns
+	               * its stack keeps the old one's address (gcc does) */
+	ROW_SP_DEREF, /* the same from sp (assembly of OpenSSL, libgcrypt) */
 	ROW_REG,      /* CFA = register (cfa >> 8, DWARF number) + 8 * (int8_t)cfa; only in the
 	               * leaf, where all registers are known */
 	ROW_SP_WIDE,  /* CFA = sp + wide[(uint16_t)cfa], bytes */

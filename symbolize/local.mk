@@ -7,7 +7,11 @@ libsymbolize_a_SOURCES = \
 	symbolize/dwarf_lines.c  symbolize/dwarf_lines.h  \
 	symbolize/go_pclntab.c   symbolize/go_pclntab.h   \
 	symbolize/image.c        symbolize/image.h        \
-	symbolize/unwind_rows.c  symbolize/unwind_rows.h
+	symbolize/eh_frame.c      symbolize/eh_frame.h      \
+	symbolize/cfi_program.c   symbolize/cfi_program.h   \
+	symbolize/rows_writer.c   symbolize/rows_writer.h   \
+	symbolize/unwind_bounds.c symbolize/unwind_bounds.h \
+	symbolize/unwind_rows.c   symbolize/unwind_rows.h
 
 sbin_PROGRAMS += pprofd-symbolizer
 pprofd_symbolizer_SOURCES = symbolize/main.c
