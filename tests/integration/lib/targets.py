@@ -94,7 +94,6 @@ def _directory():
 
 def _run(command, **more):
     env = dict(os.environ, GO111MODULE="off", CGO_ENABLED="0")
-    env.setdefault("GOCACHE", str(_directory() / "go-cache"))
     env.setdefault("HOME", str(_directory()))
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, **more)
     if done.returncode != 0:
