@@ -793,6 +793,7 @@ conf_print_env(const struct conf *c)
 		printf("'\n");
 	}
 	printf("PPROF_NODES='%zu'\n", c->n_nodes);
+	printf(strchr(c->bind, ':') ? "PPROF_LISTEN='[%s]'\n" : "PPROF_LISTEN='%s'\n", c->bind);
 }
 
 static void

@@ -78,7 +78,8 @@ int conf_parse(struct conf *c, const char *name, const char *text, struct err *w
 void conf_print(const struct conf *c);
 
 /* The same as NAME='value' lines for a shell's eval: the keys that have a variable, and
- * PPROF_NODES, the number of nodes. For scripts that start what pprofd cannot (lighttpd). */
+ * PPROF_NODES, the number of nodes, and PPROF_LISTEN, the address as lighttpd wants it (an IPv6
+ * one in brackets). For scripts that start what is not ours (lighttpd). */
 void conf_print_env(const struct conf *c);
 
 /* Print every key with its default and its help, as a commented file. For --help and the test

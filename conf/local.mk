@@ -9,6 +9,13 @@ pprofd_conf_LDADD = libconf.a libbase.a $(INIH_LIBS)
 
 dist_pkgdata_DATA += conf/lighttpd.conf conf/pprofd.conf
 
+# What lighttpd itself answers with; it looks for STATUS.html, and calls it text/plain.
+pprofderrorsdir = $(pkgdatadir)/errors
+dist_pprofderrors_DATA = \
+	conf/errors/400.html conf/errors/401.html conf/errors/408.html conf/errors/411.html \
+	conf/errors/413.html conf/errors/417.html conf/errors/431.html conf/errors/500.html \
+	conf/errors/501.html conf/errors/503.html conf/errors/504.html conf/errors/505.html
+
 # A pprofd.conf that somebody has edited is theirs.
 install-data-hook:
 	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/pprofd"
