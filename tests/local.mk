@@ -7,6 +7,10 @@ tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
 tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR=\"$(abs_srcdir)\"
 tests_unit_test_conf_LDADD = libconf.a libbase.a $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_jail
+tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
+tests_unit_test_jail_LDADD = libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
