@@ -141,6 +141,10 @@ class Service:
     def __enter__(self):
         self.run.mkdir()
         self.run.chmod(0o755)
+        # What lighttpd.conf wants there: a place of its own for what slow readers leave, its error texts.
+        (self.run / "web").mkdir()
+        os.chown(self.run / "web", USERS["web"], USERS["web"])
+        (self.run / "errors").symlink_to(SOURCE / "conf" / "errors")
         try:
             for who in USERS:
                 self.start(who)
