@@ -1,0 +1,20 @@
+/*
+ * limits.h - what the collector may not do, and the one thing that would change it.
+ *
+ * A profile without kernel frames, or names, is better than none; but the
+ * person in front of it must learn why, and what to grant.
+ */
+#ifndef PPD_COLLECTOR_LIMITS_H
+#define PPD_COLLECTOR_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The capabilities the collector keeps, as a mask of 1 << CAP_*. */
+uint64_t limits_capabilities(void);
+
+/* One sentence for each capability in limits_capabilities() that `kept` lacks: what is missing in
+ * the answers, and how to grant it. *out points at `max` static strings. Returns how many. */
+size_t limits_missing(uint64_t kept, const char **out, size_t max);
+
+#endif

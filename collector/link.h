@@ -1,0 +1,36 @@
+/*
+ * link.h - the collector's connection to the symbolizer.
+ *
+ * Hands objects over, asks for their unwind rows, and opens the debug files
+ * that the symbolizer's children ask for. When the symbolizer goes away the
+ * link connects again, and hands everything over anew.
+ */
+#ifndef PPD_COLLECTOR_LINK_H
+#define PPD_COLLECTOR_LINK_H
+
+#include <stdbool.h>
+
+#include "collector/loop.h"
+#include "collector/objects.h"
+#include "collector/outbox.h"
+
+struct link {
+	struct loop *loop;        /* borrowed */
+	struct objects *objects;  /* borrowed */
+	const char *path;         /* of symbolizer.sock; borrowed */
+	const char *debug_dir;    /* borrowed */
+	struct loop_fd socket;
+	struct outbox outbox;
+	struct loop_timer retry;
+	bool said_absent;         /* logged once, not twice a second */
+	/* Rows of some object became ready, or will never come. */
+	void (*rows_changed)(void *ctx);
+	void *ctx;
+};
+
+/* Starts connecting; objects->added and ->dropped are taken. */
+void link_start(struct link *l, struct loop *loop, struct objects *objects, const char *path,
+		const char *debug_dir);
+void link_stop(struct link *l);
+
+#endif

@@ -1,0 +1,143 @@
+#include "config.h"
+
+#include "collector/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PF_KTHREAD 0x00200000u /* linux/sched.h; field 9 of proc_pid_stat(5) */
+
+static ssize_t
+proc_read(const char *path, char *to, size_t n)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = read(fd, to, n - 1);
+	if (got < 0)
+		got = -errno;
+	close(fd);
+	if (got >= 0)
+		to[got] = '\0';
+	return got;
+}
+
+int
+proc_stat_read(pid_t pid, struct proc_stat *st)
+{
+	char path[64], text[1024];
+	unsigned int flags;
+	const char *p;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	n = proc_read(path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	/* The name may hold blanks and ')': the fields begin behind the last ')'. */
+	p = strrchr(text, ')');
+	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %" SCNu32
+			 " %*d %" SCNu64, &st->state, &flags, &st->threads, &st->start_ticks) != 4)
+		return -EBADMSG;
+	st->kernel_thread = flags & PF_KTHREAD;
+	return 0;
+}
+
+int
+proc_comm(pid_t pid, pid_t tid, char comm[PROC_COMM_MAX])
+{
+	char path[64], text[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+	n = proc_read(path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	if (n > 0 && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	snprintf(comm, PROC_COMM_MAX, "%.*s", PROC_COMM_MAX - 1, text);
+	return 0;
+}
+
+int
+proc_exe(pid_t pid, char *path, size_t n)
+{
+	char at[64];
+	ssize_t got;
+
+	snprintf(at, sizeof(at), "/proc/%d/exe", (int)pid);
+	got = readlink(at, path, n - 1);
+	if (got < 0)
+		return -errno;
+	path[got] = '\0';
+	if (got > 10 && !strcmp(path + got - 10, " (deleted)"))
+		path[got - 10] = '\0';
+	return 0;
+}
+
+uint64_t
+proc_start_unix_ns(uint64_t start_ticks)
+{
+	struct timespec boot, real;
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &real);
+	return ((uint64_t)real.tv_sec - (uint64_t)boot.tv_sec) * 1000000000u + (uint64_t)real.tv_nsec -
+	       (uint64_t)boot.tv_nsec + start_ticks * (1000000000u / ticks);
+}
+
+uint64_t
+proc_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int
+proc_threads(pid_t pid, pid_t **tids)
+{
+	const struct dirent *e;
+	size_t n = 0, cap = 64;
+	char path[64];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	if (!d)
+		return -errno;
+	*tids = malloc(cap * sizeof(pid_t));
+	while (*tids && (e = readdir(d))) {
+		pid_t tid = (pid_t)atoi(e->d_name);
+
+		if (tid < 1)
+			continue;
+		if (n == cap) {
+			pid_t *more = realloc(*tids, 2 * cap * sizeof(pid_t));
+
+			if (!more) {
+				free(*tids);
+				*tids = NULL;
+				break;
+			}
+			*tids = more;
+			cap *= 2;
+		}
+		(*tids)[n++] = tid;
+	}
+	closedir(d);
+	return *tids ? (int)n : -ENOMEM;
+}

@@ -1,0 +1,412 @@
+#include "config.h"
+
+#include "collector/sampler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "collector/loop.h"
+#include "collector/node.h"
+#include "collector/proc.h"
+
+#define RING_BYTES_MIN 65536 /* a few samples with a 16 KB stack still fit */
+#define RESCANS_MAX 20       /* of a process that makes threads faster than we open them */
+
+/* ---- threads that have our events */
+
+static bool
+tid_same(const void *ctx, uint32_t i, const void *key)
+{
+	return ((const struct sampler *)ctx)->tids[i] == *(const pid_t *)key;
+}
+
+static bool
+sampler_knows(const struct sampler *s, pid_t tid)
+{
+	return table_find(&s->tid_ids, hash_u64((uint64_t)tid, 0), tid_same, s, &tid) != TABLE_NONE;
+}
+
+static int
+sampler_note_tid(struct sampler *s, pid_t tid)
+{
+	if (sampler_knows(s, tid))
+		return 0;
+	if (s->n_tids == s->cap_tids) {
+		size_t cap = s->cap_tids ? s->cap_tids * 2 : 64;
+		pid_t *more = realloc(s->tids, cap * sizeof(pid_t));
+
+		if (!more)
+			return -ENOMEM;
+		s->tids = more;
+		s->cap_tids = cap;
+	}
+	s->tids[s->n_tids] = tid;
+	if (table_add(&s->tid_ids, hash_u64((uint64_t)tid, 0), (uint32_t)s->n_tids) < 0)
+		return -ENOMEM;
+	s->n_tids++;
+	return 0;
+}
+
+/* ---- opening */
+
+static int
+sampler_keep_fd(struct sampler *s, int fd)
+{
+	if (s->n_fds == s->cap_fds) {
+		size_t cap = s->cap_fds ? s->cap_fds * 2 : 64;
+		int *more = realloc(s->fds, cap * sizeof(int));
+
+		if (!more)
+			return -ENOMEM;
+		s->fds = more;
+		s->cap_fds = cap;
+	}
+	s->fds[s->n_fds++] = fd;
+	return 0;
+}
+
+/* The first event of a CPU owns its ring; without CAP_IPC_LOCK a ring may have to be smaller. */
+static int
+sampler_map_ring(struct sampler *s, int cpu, int fd, struct err *why)
+{
+	int r;
+
+	for (;;) {
+		r = ring_open(&s->rings[cpu], fd, s->ring_bytes, why);
+		if (r != -EPERM && r != -ENOMEM)
+			break;
+		if (s->ring_bytes <= RING_BYTES_MIN)
+			return err_set(why, r, "no memory may be locked for the sampling rings; raise LimitMEMLOCK of "
+				       "the collector (container: --ulimit memlock=-1)");
+		s->ring_bytes /= 2;
+	}
+	if (r == 0)
+		s->ring_fds[cpu] = fd;
+	return r;
+}
+
+/* Open one thread on one CPU. Returns 1, 0 when there is nothing to open there, or -errno. */
+static int
+sampler_open_one(struct sampler *s, pid_t tid, int cpu, struct err *why)
+{
+	int fd, r;
+
+	if (s->n_fds >= s->max_fds)
+		return err_set(why, -EDQUOT, "event %s: more than %zu descriptors would be needed (threads x CPUs; "
+			       "max_events in pprofd.conf)", s->event.name, s->max_fds);
+	fd = event_open(&s->event, tid, cpu);
+	if (fd == -ESRCH || fd == -ENODEV)
+		return 0;
+	if (fd < 0) {
+		event_explain(&s->event, fd, why);
+		return fd;
+	}
+	if (s->ring_fds[cpu] < 0)
+		r = sampler_map_ring(s, cpu, fd, why);
+	else
+		r = ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, s->ring_fds[cpu]) < 0 ?
+			    err_sys(why, -errno, "event %s: sharing a ring", s->event.name) : 0;
+	if (r == 0)
+		r = sampler_keep_fd(s, fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return 1;
+}
+
+static int
+sampler_open_thread(struct sampler *s, pid_t tid, struct err *why)
+{
+	int opened = 0, r;
+
+	for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+		r = sampler_open_one(s, tid, cpu, why);
+		if (r < 0)
+			return r;
+		opened += r;
+	}
+	if (opened && sampler_note_tid(s, tid) < 0)
+		return err_set(why, -ENOMEM, "no memory for the threads of pid %d", (int)s->pid);
+	return opened;
+}
+
+/* Once over the task directory; threads born to one that has our events inherit them, and the
+ * FORK records in the ring say which those are. Returns how many were opened. */
+static int
+sampler_scan(struct sampler *s, struct err *why)
+{
+	pid_t *tids = NULL;
+	int n, opened = 0, r = 0;
+
+	sampler_drain(s);
+	n = proc_threads(s->pid, &tids);
+	if (n < 0)
+		return err_sys(why, n, "threads of pid %d", (int)s->pid);
+	for (int i = 0; i < n && r >= 0; i++) {
+		if (sampler_knows(s, tids[i]))
+			continue;
+		r = sampler_open_thread(s, tids[i], why);
+		opened += r > 0;
+	}
+	free(tids);
+	return r < 0 ? r : opened;
+}
+
+static int
+sampler_attach(struct sampler *s, struct err *why)
+{
+	int r;
+
+	s->pid = s->node->pid;
+	for (int i = 0; i < RESCANS_MAX; i++) {
+		r = sampler_scan(s, why);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			break;
+	}
+	if (!s->n_fds)
+		return err_set(why, -ESRCH, "process %d has exited", (int)s->pid);
+	return 0;
+}
+
+int
+sampler_open(struct sampler **out, struct node *node, const struct event *ev, size_t ring_bytes, size_t max_fds,
+	     struct err *why)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	struct sampler *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(why, -ENOMEM, "no memory for a sampler");
+	s->node = node;
+	s->event = *ev;
+	s->waiting_last = &s->waiting;
+	s->ring_bytes = ring_bytes;
+	s->max_fds = max_fds;
+	s->n_cpus = cpus < 1 ? 1 : cpus > SAMPLER_CPUS_MAX ? SAMPLER_CPUS_MAX : (int)cpus;
+	s->rings = calloc((size_t)s->n_cpus, sizeof(*s->rings));
+	s->ring_fds = malloc((size_t)s->n_cpus * sizeof(int));
+	if (!s->rings || !s->ring_fds) {
+		sampler_free(s);
+		return err_set(why, -ENOMEM, "no memory for a sampler");
+	}
+	memset(s->ring_fds, 0xff, (size_t)s->n_cpus * sizeof(int));
+	r = sampler_attach(s, why);
+	if (r < 0) {
+		sampler_free(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+int
+sampler_reopen(struct sampler *s, struct err *why)
+{
+	int r;
+
+	sampler_stop(s);
+	r = sampler_attach(s, why);
+	if (r < 0)
+		sampler_stop(s);
+	return r;
+}
+
+void
+sampler_stop(struct sampler *s)
+{
+	bool known;
+
+	s->lost_closed = sampler_lost(s, &known);
+	for (int cpu = 0; cpu < s->n_cpus && s->rings; cpu++)
+		ring_close(&s->rings[cpu]);
+	for (size_t i = 0; i < s->n_fds; i++)
+		close(s->fds[i]);
+	s->n_fds = 0;
+	s->n_tids = 0;
+	table_clear(&s->tid_ids);
+	if (s->ring_fds)
+		memset(s->ring_fds, 0xff, (size_t)s->n_cpus * sizeof(int));
+	s->pid = 0;
+}
+
+void
+sampler_free(struct sampler *s)
+{
+	if (!s)
+		return;
+	sampler_stop(s);
+	while (s->waiting) {
+		struct sampler_waiting *w = s->waiting;
+
+		s->waiting = w->next;
+		free(w);
+	}
+	table_fini(&s->tid_ids);
+	free(s->tids);
+	free(s->rings);
+	free(s->ring_fds);
+	free(s->fds);
+	free(s);
+}
+
+uint64_t
+sampler_lost(const struct sampler *s, bool *known)
+{
+	uint64_t lost = s->lost_closed;
+	struct {
+		uint64_t value, lost;
+	} count;
+
+	*known = s->event.attr.read_format & PERF_FORMAT_LOST;
+	if (!*known)
+		return lost;
+	for (size_t i = 0; i < s->n_fds; i++)
+		if (read(s->fds[i], &count, sizeof(count)) == sizeof(count))
+			lost += count.lost;
+	return lost;
+}
+
+/* ---- draining */
+
+/* Keep a sample whose objects have no rows yet. */
+static void
+sampler_wait(struct sampler *s, const struct perf_event_header *h)
+{
+	struct sampler_waiting *w;
+
+	w = s->n_waiting < SAMPLER_WAITING_MAX ? malloc(sizeof(*w) + h->size) : NULL;
+	if (!w) {
+		struct record_sample sample;
+
+		if (record_sample(h, &sample) == 0)
+			node_sample(s->node, s, &sample, true);
+		return;
+	}
+	memcpy(w->record, h, h->size);
+	w->next = NULL;
+	*s->waiting_last = w;
+	s->waiting_last = &w->next;
+	s->n_waiting++;
+}
+
+static void
+sampler_sample(struct sampler *s, const struct perf_event_header *h)
+{
+	struct record_sample sample;
+
+	if (record_sample(h, &sample) < 0) {
+		s->bad_records++;
+		return;
+	}
+	if ((pid_t)sample.pid != s->pid)
+		return; /* a forked child, on kernels that cannot leave it out (before 5.13) */
+	if (!node_sample(s->node, s, &sample, false))
+		sampler_wait(s, h);
+}
+
+static void
+sampler_mmap(struct sampler *s, const struct perf_event_header *h)
+{
+	struct record_mmap m;
+
+	if (record_mmap2(h, &m) == 0 && (pid_t)m.pid == s->pid)
+		node_mmap(s->node, &m);
+}
+
+static void
+sampler_comm(struct sampler *s, const struct perf_event_header *h)
+{
+	struct record_comm c;
+
+	if (record_comm(h, &c) == 0 && (pid_t)c.pid == s->pid)
+		node_comm(s->node, &c);
+}
+
+static void
+sampler_fork(struct sampler *s, const struct perf_event_header *h)
+{
+	struct record_task t;
+
+	if (record_task(h, &t) == 0 && (pid_t)t.pid == s->pid && sampler_note_tid(s, (pid_t)t.tid) < 0)
+		s->bad_records++;
+}
+
+static void
+sampler_record(struct sampler *s, const struct perf_event_header *h)
+{
+	switch (h->type) {
+	case PERF_RECORD_SAMPLE:
+		sampler_sample(s, h);
+		break;
+	case PERF_RECORD_MMAP2:
+		sampler_mmap(s, h);
+		break;
+	case PERF_RECORD_COMM:
+		sampler_comm(s, h);
+		break;
+	case PERF_RECORD_FORK:
+		sampler_fork(s, h);
+		break;
+	case PERF_RECORD_THROTTLE:
+		s->throttled++;
+		break;
+	default: /* LOST: read(2) tells better; EXIT: the pidfd does */
+		break;
+	}
+}
+
+void
+sampler_drain(struct sampler *s)
+{
+	const struct perf_event_header *h;
+	int r;
+
+	for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+		if (!s->rings[cpu].meta)
+			continue;
+		while ((r = ring_peek(&s->rings[cpu], &h)) != 0) {
+			if (r < 0) {
+				s->bad_records++;
+				continue;
+			}
+			sampler_record(s, h);
+			ring_advance(&s->rings[cpu], h);
+		}
+	}
+	sampler_retry(s, false);
+}
+
+void
+sampler_retry(struct sampler *s, bool force)
+{
+	struct sampler_waiting *w = s->waiting;
+	uint64_t now = loop_now();
+
+	s->waiting = NULL;
+	s->waiting_last = &s->waiting;
+	s->n_waiting = 0;
+	while (w) {
+		struct sampler_waiting *next = w->next;
+		const struct perf_event_header *h = (const void *)w->record;
+		struct record_sample sample;
+
+		if (record_sample(h, &sample) == 0 &&
+		    !node_sample(s->node, s, &sample, force || now - sample.time_ns > SAMPLER_WAIT_NS)) {
+			w->next = NULL;
+			*s->waiting_last = w;
+			s->waiting_last = &w->next;
+			s->n_waiting++;
+		} else {
+			free(w);
+		}
+		w = next;
+	}
+}

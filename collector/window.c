@@ -1,0 +1,405 @@
+#include "config.h"
+
+#include "collector/window.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/loop.h"
+#include "collector/node.h"
+#include "collector/objects.h"
+#include "collector/outbox.h"
+#include "collector/proc.h"
+
+/* ---- bitmaps of what was told */
+
+static bool
+bitmap_set(struct bitmap *b, uint32_t bit)
+{
+	size_t at = bit / 8;
+	bool was;
+
+	if (at >= b->bytes) {
+		size_t bytes = (at + 1) * 2 + 64;
+		unsigned char *more = realloc(b->bits, bytes);
+
+		if (!more)
+			return false;
+		memset(more + b->bytes, 0, bytes - b->bytes);
+		b->bits = more;
+		b->bytes = bytes;
+	}
+	was = b->bits[at] >> bit % 8 & 1;
+	b->bits[at] |= (unsigned char)(1u << bit % 8);
+	return !was;
+}
+
+/* ---- life */
+
+int
+window_new(struct window **out, struct node *node, struct sampler *s, uint64_t id, uint64_t duration_ns,
+	   size_t max_bytes, struct err *why)
+{
+	struct window *w = calloc(1, sizeof(*w));
+	bool known;
+
+	if (!w)
+		return err_set(why, -ENOMEM, "no memory for a window");
+	w->id = id;
+	w->node = node;
+	w->sampler = s;
+	w->max_bytes = max_bytes;
+	table_init(&w->count_ids);
+	w->lost_before = sampler_lost(s, &known);
+	w->throttled_before = s->throttled;
+	w->cpu_before = proc_cpu_ns(node->pid);
+	w->start_ns = loop_now();
+	w->start_unix_ns = loop_unix_now();
+	w->end_ns = w->start_ns + duration_ns;
+	s->users++;
+	*out = w;
+	return 0;
+}
+
+void
+window_free(struct window *w)
+{
+	if (!w)
+		return;
+	w->sampler->users--;
+	free(w->counts);
+	table_fini(&w->count_ids);
+	free(w->fresh);
+	free(w->told_stacks.bits);
+	free(w->told_maps.bits);
+	for (size_t i = 0; i < w->n_notes; i++)
+		free(w->notes[i]);
+	free(w);
+}
+
+void
+window_note(struct window *w, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	if (w->n_notes == WINDOW_NOTES_MAX)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	for (size_t i = 0; text && i < w->n_notes; i++) {
+		if (!strcmp(w->notes[i], text)) {
+			free(text);
+			return;
+		}
+	}
+	if (text)
+		w->notes[w->n_notes++] = text;
+}
+
+/* ---- counting */
+
+static bool
+count_same(const void *ctx, uint32_t i, const void *key)
+{
+	const struct window_count *have = &((const struct window *)ctx)->counts[i], *k = key;
+
+	return have->stack == k->stack && have->tid == k->tid;
+}
+
+static struct window_count *
+window_entry(struct window *w, uint32_t stack, uint32_t tid)
+{
+	struct window_count key = { .stack = stack, .tid = tid };
+	uint64_t hash = hash_u64(stack, tid);
+	uint32_t i = table_find(&w->count_ids, hash, count_same, w, &key);
+
+	if (i != TABLE_NONE)
+		return &w->counts[i];
+	if (w->n_counts == w->cap_counts) {
+		uint32_t cap = w->cap_counts ? w->cap_counts * 2 : 256;
+		struct window_count *more;
+
+		if (cap * (sizeof(*w->counts) + 2 * sizeof(struct table_slot)) > w->max_bytes)
+			return NULL;
+		more = realloc(w->counts, cap * sizeof(*more));
+		if (!more)
+			return NULL;
+		w->counts = more;
+		w->cap_counts = cap;
+	}
+	w->counts[w->n_counts] = key;
+	if (table_add(&w->count_ids, hash, w->n_counts) < 0)
+		return NULL;
+	return &w->counts[w->n_counts++];
+}
+
+static void
+window_fresh(struct window *w, uint32_t stack)
+{
+	if (!bitmap_set(&w->told_stacks, stack))
+		return;
+	if (w->n_fresh == w->cap_fresh) {
+		size_t cap = w->cap_fresh ? w->cap_fresh * 2 : 64;
+		uint32_t *more = realloc(w->fresh, cap * sizeof(*more));
+
+		if (!more)
+			return;
+		w->fresh = more;
+		w->cap_fresh = cap;
+	}
+	w->fresh[w->n_fresh++] = stack;
+}
+
+void
+window_count(struct window *w, uint32_t stack, uint32_t tid, uint64_t period, const struct trace *t)
+{
+	struct window_count *c = window_entry(w, stack, tid);
+
+	w->samples++;
+	w->late += t->flags & WIRE_STACK_LATE ? 1 : 0;
+	w->guessed += t->flags & WIRE_STACK_GUESS ? 1 : 0;
+	w->truncated += t->flags & WIRE_STACK_TRUNCATED ? 1 : 0;
+	w->user_stacks += t->user;
+	w->rooted += t->rooted;
+	if (!c) {
+		w->dropped++;
+		return;
+	}
+	c->samples++;
+	c->value += period;
+	window_fresh(w, stack);
+}
+
+/* ---- telling */
+
+/* A list message being filled: u16 count, then items. */
+struct list {
+	struct window *w;
+	uint16_t type;
+	uint16_t n;
+	int error;
+	struct buf b;
+};
+
+static void
+list_start(struct list *l, struct window *w, uint16_t type)
+{
+	l->w = w;
+	l->type = type;
+	l->n = 0;
+	l->error = 0;
+	buf_init(&l->b, WIRE_BODY_MAX);
+	buf_u16(&l->b, 0);
+}
+
+static void
+list_send(struct list *l)
+{
+	if (l->n && !l->error && !buf_error(&l->b)) {
+		l->b.data[0] = (unsigned char)(l->n & 0xff);
+		l->b.data[1] = (unsigned char)(l->n >> 8);
+		l->error = outbox_send(l->w->to, l->type, l->b.data, l->b.len, -1);
+	}
+	l->n = 0;
+	buf_reset(&l->b);
+	buf_u16(&l->b, 0);
+}
+
+/* Before an item of at most `bytes`: send what there is where it would not fit. */
+static void
+list_item(struct list *l, size_t bytes)
+{
+	if (l->b.len + bytes > WIRE_BODY_MAX || l->n == UINT16_MAX)
+		list_send(l);
+	l->n++;
+}
+
+static int
+list_end(struct list *l)
+{
+	list_send(l);
+	buf_fini(&l->b);
+	return l->error;
+}
+
+static void
+tell_map(struct list *l, const struct map *m)
+{
+	size_t len = strnlen(m->path, MAPS_PATH_MAX);
+
+	list_item(l, len + 64);
+	buf_u32(&l->b, m->unwind.id);
+	buf_u64(&l->b, m->object ? m->object->id : 0);
+	buf_u8(&l->b, (uint8_t)m->kind);
+	buf_u8(&l->b, (uint8_t)m->flags);
+	buf_u64(&l->b, m->unwind.start);
+	buf_u64(&l->b, m->unwind.end);
+	buf_u64(&l->b, m->unwind.pgoff);
+	buf_str(&l->b, m->path, len);
+}
+
+static int
+window_tell_maps(struct window *w)
+{
+	struct stacks *st = &w->node->stacks;
+	struct list l;
+
+	list_start(&l, w, WIRE_MAPS);
+	for (size_t i = 0; i < w->n_fresh; i++) {
+		const struct stack *s = &st->v[w->fresh[i]];
+
+		for (uint32_t k = 0; k < s->n; k++) {
+			uint32_t id = st->frames[s->first + k].map;
+			const struct map *m = maps_get(&w->node->maps, id);
+
+			if (m && bitmap_set(&w->told_maps, id))
+				tell_map(&l, m);
+		}
+	}
+	return list_end(&l);
+}
+
+int
+window_tell(struct window *w)
+{
+	struct stacks *st = &w->node->stacks;
+	struct list l;
+	int r;
+
+	if (!w->n_fresh)
+		return 0;
+	r = window_tell_maps(w);
+	if (r < 0)
+		return r;
+	list_start(&l, w, WIRE_STACKS);
+	for (size_t i = 0; i < w->n_fresh; i++) {
+		const struct stack *s = &st->v[w->fresh[i]];
+
+		list_item(&l, 7 + 12 * (size_t)s->n);
+		buf_u32(&l.b, w->fresh[i]);
+		buf_u8(&l.b, (uint8_t)s->flags);
+		buf_u16(&l.b, (uint16_t)s->n);
+		for (uint32_t k = 0; k < s->n; k++) {
+			buf_u32(&l.b, st->frames[s->first + k].map);
+			buf_u64(&l.b, st->frames[s->first + k].addr);
+		}
+	}
+	w->n_fresh = 0;
+	return list_end(&l);
+}
+
+static int
+window_tell_threads(struct window *w)
+{
+	struct list l;
+	struct bitmap told = { NULL, 0 };
+
+	list_start(&l, w, WIRE_THREADS);
+	for (uint32_t i = 0; i < w->n_counts; i++) {
+		const char *comm;
+
+		if (!bitmap_set(&told, w->counts[i].tid))
+			continue;
+		comm = node_thread_name(w->node, w->counts[i].tid);
+		list_item(&l, 64);
+		buf_u32(&l.b, w->counts[i].tid);
+		buf_u32(&l.b, (uint32_t)w->node->pid);
+		buf_str(&l.b, comm, strlen(comm));
+	}
+	free(told.bits);
+	return list_end(&l);
+}
+
+static int
+window_tell_counts(struct window *w)
+{
+	struct list l;
+
+	list_start(&l, w, WIRE_COUNTS);
+	for (uint32_t i = 0; i < w->n_counts; i++) {
+		list_item(&l, 24);
+		buf_u32(&l.b, w->counts[i].stack);
+		buf_u32(&l.b, w->counts[i].tid);
+		buf_u64(&l.b, w->counts[i].samples);
+		buf_u64(&l.b, w->counts[i].value);
+	}
+	return list_end(&l);
+}
+
+static int
+window_tell_notes(struct window *w)
+{
+	struct buf b;
+	int r = 0;
+
+	if (w->dropped)
+		window_note(w, "%llu samples were not kept: the window's memory is full (memory_mb in pprofd.conf)",
+			    (unsigned long long)w->dropped);
+	buf_init(&b, WIRE_BODY_MAX);
+	for (size_t i = 0; i < w->n_notes && r == 0; i++) {
+		buf_reset(&b);
+		buf_str(&b, w->notes[i], strlen(w->notes[i]));
+		r = outbox_send(w->to, WIRE_NOTE, b.data, b.len, -1);
+	}
+	buf_fini(&b);
+	return r;
+}
+
+static int
+window_tell_end(struct window *w, enum wire_end reason)
+{
+	uint64_t now = loop_now(), cpu = proc_cpu_ns(w->node->pid), lost;
+	struct buf b;
+	bool known;
+	int r;
+
+	lost = sampler_lost(w->sampler, &known) - w->lost_before;
+	if (cpu > w->cpu_before)
+		w->cpu_ns += cpu - w->cpu_before;
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u64(&b, (now < w->end_ns ? now : w->end_ns) - w->start_ns);
+	buf_u64(&b, w->samples);
+	buf_u64(&b, lost);
+	buf_u64(&b, w->sampler->throttled - w->throttled_before);
+	buf_u64(&b, w->late);
+	buf_u64(&b, w->guessed);
+	buf_u64(&b, w->truncated);
+	buf_u64(&b, w->rooted);
+	buf_u64(&b, w->user_stacks);
+	buf_u64(&b, w->cpu_ns);
+	buf_u8(&b, (uint8_t)reason);
+	r = buf_error(&b);
+	if (r == 0)
+		r = outbox_send(w->to, WIRE_WINDOW_END, b.data, b.len, -1);
+	buf_fini(&b);
+	return r;
+}
+
+int
+window_finish(struct window *w, enum wire_end reason)
+{
+	bool known;
+	int r;
+
+	sampler_lost(w->sampler, &known);
+	if (!known)
+		window_note(w, "lost samples are unknown: this kernel does not count them (Linux 6.0 does)");
+	if (w->sampler->event.attr.exclude_kernel && w->node->want_kernel)
+		window_note(w, "no kernel frames: the collector lacks CAP_PERFMON");
+	r = window_tell(w);
+	if (r == 0)
+		r = window_tell_threads(w);
+	if (r == 0)
+		r = window_tell_counts(w);
+	if (r == 0)
+		r = window_tell_notes(w);
+	if (r == 0)
+		r = window_tell_end(w, reason);
+	return r;
+}
