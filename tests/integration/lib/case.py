@@ -58,7 +58,7 @@ class _Result(unittest.TestResult):
         self.passed = 0
 
     def _say(self, word, test, more=""):
-        name = getattr(test, "_testMethodName", None) or str(test)
+        name = getattr(test, "_testMethodName", None) or str(test).partition(".")[2].rstrip(")")
         print(f"{word:<7} {name.removeprefix('test_').replace('_', ' ')}{more}", flush=True)
 
     def startTest(self, test):

@@ -115,7 +115,8 @@ class Service:
     def start(self, who):
         command = [str(BUILD / f"pprofd-{who}")]
         if who == "web":
-            conf = SOURCE / "conf" / "lighttpd.conf"
+            # A copy: the web server's user may not be able to read where the source lies.
+            conf = shutil.copy(SOURCE / "conf" / "lighttpd.conf", self.directory)
             command = ["setpriv", f"--reuid={USERS['web']}", f"--regid={USERS['web']}", f"--groups={USERS['web']}",
                        "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "lighttpd", "-D", "-f", str(conf)]
         log = open(self.directory / f"{who}.log", "ab")
@@ -153,6 +154,13 @@ class Service:
             self.stop()
             raise
         return self
+
+    def _make_run_directory(self):
+        self.run.mkdir()
+        self.run.chmod(0o755)
+        (self.run / "web").mkdir()
+        os.chown(self.run / "web", USERS["web"], USERS["web"])
+        shutil.copytree(SOURCE / "conf" / "errors", self.run / "errors")
 
     def __exit__(self, kind, value, trace):
         if kind is not None and issubclass(kind, Exception):

@@ -164,9 +164,11 @@ def build_library(leaf, name=None, flags=()):
 class Target:
     """A running target: .pid, .expect (its JSON), .stop(). A context manager."""
 
-    def __init__(self, command, env=None, cwd=None):
+    def __init__(self, command, env=None):
+        # A directory of its own to work in: node leaves a log there.
+        self.directory = tempfile.TemporaryDirectory(prefix="ppd-target-")
         self.process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                                        env=env, cwd=cwd, start_new_session=True)
+                                        env=env, cwd=self.directory.name, start_new_session=True)
         self.pid = self.process.pid
         try:
             self.expect = json.loads(self._line(15))
@@ -202,6 +204,7 @@ class Target:
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(10)
         self.process.stdout.close()
+        self.directory.cleanup()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"/tmp/perf-{self.pid}.map")
 

@@ -1,0 +1,100 @@
+"""Each of our processes killed in the middle of a window: what it costs, and what goes on."""
+import contextlib
+import os
+import signal
+import time
+
+from lib import case, service, shares, targets
+
+
+def jailed(s):
+    return service.children_of(s.pid("symbolizer"))
+
+
+class Killed(case.Case):
+    @classmethod
+    def prepare(cls):
+        cls.target = cls.enter(targets.start("c_nopie", 85))
+
+    def setUp(self):
+        self.service = service.Service(self.target.pid)
+        self.service.__enter__()
+        self.addCleanup(self.service.stop)
+
+    def test_a_jailed_child_costs_names_only_and_another_takes_its_place(self):
+        s = self.service
+        window = s.profile_later(4)
+        children = service.wait_until(lambda: jailed(s), 5, "a jailed child")
+        time.sleep(1)
+        for pid in jailed(s):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        p = window.result(30)
+        self.assertGreater(p.total(), 240, "no sample is lost with a reader")
+        self.assertTrue(children)
+        later = service.wait_until(lambda: "hot_leaf" in s.profile(1).names(), 30, "names again")
+        self.assertTrue(later)
+
+    def test_every_child_killed_all_the_time_leaves_the_totals_whole(self):
+        s = self.service
+        window = s.profile_later(4)
+        end = time.monotonic() + 3.8
+        while time.monotonic() < end:
+            for pid in jailed(s):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        p = window.result(30)
+        self.assertGreater(p.total(), 240)
+        whole = [f for sample in p.samples for f in p.frames(sample) if not f.name]
+        self.assertEqual(whole, [])
+
+    def restart_and_use(self, who):
+        s = self.service
+        s.start(who)
+        s.ready()
+        shares.compare(self, s.profile(3), self.target.expect)
+
+    def test_the_symbolizer_killed_costs_the_names_and_comes_back(self):
+        s = self.service
+        window = s.profile_later(3)
+        time.sleep(1)
+        s.kill("symbolizer")
+        p = window.result(30)
+        self.assertGreater(p.total(), 180)
+        self.restart_and_use("symbolizer")
+
+    def test_the_fcgi_killed_ends_its_requests_with_an_error_and_comes_back(self):
+        s = self.service
+        window = s.later("profile?seconds=20")
+        time.sleep(1)
+        s.kill("fcgi")
+        self.assertIn(window.result(10).status, (500, 502, 503))
+        self.restart_and_use("fcgi")
+
+    def test_the_collector_killed_ends_its_windows_with_an_error_and_comes_back(self):
+        s = self.service
+        window = s.later("profile?seconds=20")
+        time.sleep(1)
+        s.kill("collector")
+        a = window.result(10)
+        self.assertIn(a.status, (500, 502, 503), a.body[:100])
+        self.assertEqual(a.headers["X-Go-Pprof"], "1")
+        self.assertIn(s.get("profile?seconds=1").status, (500, 502, 503))
+        self.restart_and_use("collector")
+
+    def test_lighttpd_killed_ends_the_windows_and_comes_back(self):
+        s = self.service
+        window = s.later("profile?seconds=20")
+        time.sleep(1)
+        s.kill("web")
+        with self.assertRaises(Exception):
+            window.result(10)
+        # fcgi must notice that nobody waits any more.
+        service.wait_until(lambda: not any("perf_event" in d for d in service.descriptors_of(s.pid("collector"))),
+                           3, "the window's end")
+        self.restart_and_use("web")
+
+
+if __name__ == "__main__":
+    case.main()
