@@ -14,3 +14,4 @@ tests_unit_test_jail_LDADD = libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+include tests/targets/local.mk

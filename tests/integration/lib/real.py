@@ -1,6 +1,7 @@
 """What must hold of a profile of any real program, and the figures worth printing."""
 import collections
 import re
+import shutil
 
 from . import shares
 
@@ -10,6 +11,10 @@ ROOTS = re.compile(r"^(_start|__clone3?|clone3?|start_thread|runtime\.(goexit|ms
 MADE_UP = re.compile(r"^\[.*\]\+0x[0-9a-f]+$")  # [object]+0xSTART: one function, without a symbol
 PSEUDO = re.compile(r"^\[[^\]]*\]$")  # [truncated: 512 frames], [unsampled], ...
 KERNEL = "[kernel"
+
+
+def have(tool):
+    return shutil.which(tool) is not None
 
 
 def is_kernel(frame):
