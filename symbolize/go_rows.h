@@ -1,0 +1,28 @@
+/*
+ * go_rows.h - Go's tables of stack sizes, compiled into unwind rows (x86-64).
+ *
+ * pcsp says by how much the stack pointer stands below its value at entry, so
+ * CFA = sp + pcsp + 8. A function with a frame saves the caller's rbp right
+ * below the return address (Go's cmd/internal/obj/x86/obj6.go); whether one
+ * does is read from the instruction behind the one that makes the frame.
+ *
+ * Assembly that leaves its stack has rules of its own, by name:
+ *   - systemstack, asmcgocall, the callers of the vdso keep rbp pointing at
+ *     their frame on the goroutine's stack while they are on another, so the
+ *     walk goes on there. (Before Go 1.21 systemstack and asmcgocall have no
+ *     frame; rbp is their caller's, and the walk goes on with *its* caller: one
+ *     frame is not seen.)
+ *   - mcall, morestack and gogo leave nothing but the runtime's own records
+ *     behind: roots, as for Go's own tracebacks.
+ */
+#ifndef PPD_SYMBOLIZE_GO_ROWS_H
+#define PPD_SYMBOLIZE_GO_ROWS_H
+
+#include "base/err.h"
+#include "symbolize/go_module.h"
+#include "symbolize/rows_writer.h"
+
+/* Returns functions used, or -errno (-ENOTSUP: not x86-64; -ENOMEM; -EFBIG). */
+int go_rows(const struct go_module *m, struct rows_writer *w, struct err *why);
+
+#endif

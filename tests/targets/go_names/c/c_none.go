@@ -1,0 +1,6 @@
+//go:build !cgo
+// +build !cgo
+
+package c
+
+func Plus(a, b int) int { return a + b }

@@ -1,0 +1,1 @@
+// Empty: lets main.go declare functions without a body.
