@@ -1,7 +1,33 @@
 noinst_LIBRARIES += libfcgiapp.a
-libfcgiapp_a_SOURCES =
+libfcgiapp_a_SOURCES = \
+	fcgi/app.c            fcgi/app.h       \
+	fcgi/capture.c        fcgi/capture.h   \
+	fcgi/client.c         fcgi/client.h    \
+	fcgi/comments.c       fcgi/comments.h  \
+	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
+	fcgi/fcgx.c           fcgi/fcgx.h      \
+	fcgi/gone.c           fcgi/gone.h      \
+	fcgi/handle.c         fcgi/handle.h    \
+	fcgi/handle_cmdline.c \
+	fcgi/handle_index.c   \
+	fcgi/handle_profile.c \
+	fcgi/handle_symbol.c  \
+	fcgi/intake.c         fcgi/intake.h    \
+	fcgi/names.c          fcgi/names.h     \
+	fcgi/page.c           fcgi/page.h      \
+	fcgi/params.c         fcgi/params.h    \
+	fcgi/pool.c           fcgi/pool.h      \
+	fcgi/profile.c        fcgi/profile.h   \
+	fcgi/reply.c          fcgi/reply.h     \
+	fcgi/request.c        fcgi/request.h   \
+	fcgi/room.c           fcgi/room.h      \
+	fcgi/route.c          fcgi/route.h     \
+	fcgi/state.c          fcgi/state.h     \
+	fcgi/strings.c        fcgi/strings.h   \
+	fcgi/symbol.c         fcgi/symbol.h    \
+	fcgi/text.c           fcgi/text.h
 
 sbin_PROGRAMS += pprofd-fcgi
 pprofd_fcgi_SOURCES = fcgi/main.c
 pprofd_fcgi_LDADD = libfcgiapp.a libconf.a libbase.a \
-	$(FCGI_LIBS) $(Z_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) -lpthread
+	$(FCGI_LIBS) $(Z_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) -lm -lpthread

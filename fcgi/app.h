@@ -1,0 +1,20 @@
+/*
+ * app.h - what all requests share, set up once by main() and then only read.
+ */
+#ifndef PPD_FCGI_APP_H
+#define PPD_FCGI_APP_H
+
+#include "conf/conf.h"
+
+struct gone;
+
+struct app {
+	const struct conf *conf; /* borrowed */
+	struct gone *gone;       /* borrowed; has a lock of its own */
+	int stop_fd;             /* readable for ever once we are to stop; -1: never */
+};
+
+/* CLOCK_MONOTONIC. */
+uint64_t app_now_ms(void);
+
+#endif

@@ -1,0 +1,230 @@
+#include "config.h"
+
+#include "fcgi/capture.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/wire.h"
+#include "fcgi/client.h"
+#include "fcgi/gone.h"
+#include "fcgi/names.h"
+
+#define OPEN_MS 15000   /* for a window to open: descriptors for 1,000 threads take 0.3 s */
+#define LATE_MS 15000   /* for a window to end, beyond its time */
+#define LOOK_MS 1000    /* between two looks for the client */
+#define STOP_MS 4000    /* from our stop to the end of a window that is still open */
+#define TURN_MESSAGES 64 /* taken at once, so that the symbolizer's socket gets its turn */
+#define RETRY_S 5
+
+enum step { ASKED, OPEN, NAMING, DONE };
+
+struct capture {
+	const struct app *app; /* borrowed, as all that follows but m and sock */
+	struct profile *p;
+	struct refusal *no;
+	struct wire_msg *m;    /* owned */
+	int sock;              /* the collector's; -1 once the window has ended */
+	int conn;              /* the web server's */
+	bool stopping;
+	enum step step;
+	uint32_t duration_ms;
+	uint64_t deadline_ms;  /* of this step */
+	uint64_t look_ms;      /* when to look for the client again */
+	struct gone_watch watch;
+	struct names names;
+};
+
+static void
+capture_step(struct capture *c, enum step step, uint64_t now_ms)
+{
+	const uint64_t limits[] = {
+		[ASKED] = OPEN_MS, [OPEN] = (uint64_t)c->duration_ms + LATE_MS, [NAMING] = CAPTURE_NAMES_MS,
+		[DONE] = 0,
+	};
+
+	c->step = step;
+	c->deadline_ms = now_ms + limits[step];
+}
+
+/* ---- the collector's side */
+
+/* Returns 0 or a negative errno. */
+static int
+capture_message(struct capture *c, uint64_t now_ms)
+{
+	const struct wire_msg *m = c->m;
+	struct err why;
+	int r;
+
+	if (m->fd >= 0)
+		close(m->fd); /* none is expected */
+	if (m->type == WIRE_REFUSED) {
+		refusal_decode(c->no, m->body, m->len);
+		return -ECONNREFUSED;
+	}
+	r = (m->type == WIRE_WINDOW) == (c->step == ASKED)
+		    ? intake(c->p, m->type, m->body, m->len, &why)
+		    : err_set(&why, -EBADMSG, "messages in the wrong order");
+	if (r < 0) {
+		refusal_set(c->no, 503, 0, r == -ENOMEM ? "the profile is too large: %s; ask for fewer seconds"
+							: "the collector sent %s", why.text);
+		return r;
+	}
+	if (m->type == WIRE_WINDOW) {
+		names_open(&c->names, c->p, c->m, c->app->conf->run_dir);
+		capture_step(c, OPEN, now_ms);
+	} else if (m->type == WIRE_WINDOW_END) {
+		close(c->sock);
+		c->sock = -1;
+		capture_step(c, NAMING, now_ms);
+	}
+	return 0;
+}
+
+static int
+capture_collector(struct capture *c, uint64_t now_ms)
+{
+	for (int i = 0; i < TURN_MESSAGES && c->sock >= 0; i++) {
+		int r = wire_recv(c->sock, c->m);
+
+		if (r == -EAGAIN)
+			return 0;
+		if (r == 1) {
+			r = capture_message(c, now_ms);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (r < 0) {
+			refusal_set(c->no, 503, 0, "the collector sent what cannot be right");
+			return r;
+		}
+		refusal_set(c->no, 503, RETRY_S, "the collector went away %s; ask again",
+			    c->step == OPEN ? "while the window was open" : "without an answer");
+		return -ECONNRESET;
+	}
+	return 0;
+}
+
+/* ---- waiting */
+
+static int
+capture_overdue(struct capture *c)
+{
+	if (c->step == NAMING)
+		return 0;
+	if (c->stopping)
+		refusal_set(c->no, 503, RETRY_S, "pprofd is stopping; ask again");
+	else
+		refusal_set(c->no, 503, RETRY_S, c->step == ASKED ? "the collector does not open a window"
+								  : "the collector does not end the window");
+	return -ETIMEDOUT;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Until something is to be done. Returns 0, or -ECONNABORTED when the client has gone. */
+static int
+capture_wait(struct capture *c)
+{
+	uint64_t now = app_now_ms(), until = earlier(c->deadline_ms, c->look_ms), names_ms;
+	short names_events;
+	int names = names_fd(&c->names, &names_events, &names_ms);
+	struct pollfd fds[] = {
+		{ .fd = c->sock, .events = POLLIN },
+		{ .fd = names, .events = names_events },
+		/* Data there would be the next request's; only its end matters. */
+		{ .fd = c->conn, .events = POLLRDHUP },
+		{ .fd = c->stopping ? -1 : c->app->stop_fd, .events = POLLIN },
+	};
+
+	until = earlier(until, names_ms);
+	poll(fds, sizeof(fds) / sizeof(fds[0]), until > now ? (int)(until - now) : 0);
+	if (fds[2].revents)
+		return -ECONNABORTED;
+	now = app_now_ms();
+	if (fds[3].revents) {
+		c->stopping = true;
+		c->deadline_ms = earlier(c->deadline_ms, now + STOP_MS);
+	}
+	if (now >= c->look_ms) {
+		c->look_ms = now + LOOK_MS;
+		if (gone_look(c->app->gone, &c->watch))
+			return -ECONNABORTED;
+	}
+	return 0;
+}
+
+static int
+capture_run(struct capture *c)
+{
+	int r = 0;
+
+	while (c->step != DONE) {
+		r = capture_wait(c);
+		if (r == 0)
+			r = capture_collector(c, app_now_ms());
+		if (r < 0)
+			return r;
+		names_turn(&c->names, app_now_ms());
+		if (c->step == NAMING && !names_waiting(&c->names))
+			capture_step(c, DONE, 0);
+		else if (app_now_ms() >= c->deadline_ms) {
+			r = capture_overdue(c);
+			if (r < 0)
+				return r;
+			capture_step(c, DONE, 0);
+		}
+	}
+	return 0;
+}
+
+static int
+capture_ask(struct capture *c, const struct params *params, uint16_t node)
+{
+	struct buf b;
+
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u16(&b, node);
+	buf_u32(&b, params->duration_ms);
+	buf_u32(&b, params->hz);
+	buf_str(&b, params->event, strlen(params->event));
+	c->sock = client_ask(c->app, WIRE_WINDOW_ASK, &b, c->no);
+	buf_fini(&b);
+	return c->sock < 0 ? c->sock : 0;
+}
+
+int
+capture(const struct app *app, const struct request *req, const struct params *params, uint16_t node,
+	struct profile *p, struct refusal *no)
+{
+	struct capture c = { .app = app, .p = p, .no = no, .sock = -1, .conn = req->conn,
+			     .duration_ms = params->duration_ms, .names = { .sock = -1 } };
+	int r;
+
+	c.m = malloc(sizeof(*c.m));
+	if (!c.m) {
+		refusal_set(no, 503, RETRY_S, "out of memory");
+		return -ENOMEM;
+	}
+	gone_watch_init(&c.watch, req);
+	r = capture_ask(&c, params, node);
+	if (r == 0) {
+		capture_step(&c, ASKED, app_now_ms());
+		r = capture_run(&c);
+	}
+	names_close(&c.names);
+	if (c.sock >= 0)
+		close(c.sock);
+	free(c.m);
+	return r;
+}

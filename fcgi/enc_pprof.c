@@ -1,0 +1,670 @@
+#include "config.h"
+
+#include "fcgi/enc_pprof.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <zlib.h>
+
+#include "base/wire.h"
+
+/* Fields of the messages of profile.proto. */
+enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE, PROFILE_MAPPING, PROFILE_LOCATION, PROFILE_FUNCTION,
+       PROFILE_STRING, PROFILE_TIME = 9, PROFILE_DURATION, PROFILE_PERIOD_TYPE, PROFILE_PERIOD,
+       PROFILE_COMMENT };
+enum { VALUE_TYPE = 1, VALUE_UNIT };
+enum { SAMPLE_LOCATION = 1, SAMPLE_VALUE, SAMPLE_LABEL };
+enum { LABEL_KEY = 1, LABEL_STR, LABEL_NUM };
+enum { MAPPING_ID = 1, MAPPING_START, MAPPING_LIMIT, MAPPING_OFFSET, MAPPING_FILE, MAPPING_BUILD_ID,
+       MAPPING_HAS_FUNCTIONS, MAPPING_HAS_FILES, MAPPING_HAS_LINES, MAPPING_HAS_INLINES };
+enum { LOCATION_ID = 1, LOCATION_MAPPING, LOCATION_ADDRESS, LOCATION_LINE };
+enum { LINE_FUNCTION = 1, LINE_LINE };
+enum { FUNCTION_ID = 1, FUNCTION_NAME, FUNCTION_SYSTEM, FUNCTION_FILE, FUNCTION_START };
+
+/* Wire types (protobuf.dev, encoding). */
+enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
+
+#define GZIP_WINDOW (15 + 16) /* zlib.h, deflateInit2: 16 more asks for a gzip header */
+#define CHUNK 32768           /* bytes collected before zlib is called */
+#define MESSAGE_MAX (1u << 20) /* bytes: a stack of PROFILE_STACK_MAX frames, or a long string */
+/* A frame that is no code gets an address of its own, so that no reader takes two for one. */
+#define PSEUDO_FIRST 1
+
+/* Words that we put into a profile ourselves. */
+enum word { WORD_SAMPLES, WORD_COUNT, WORD_CPU, WORD_NANOSECONDS, WORD_TID, WORD_THREAD, WORD_STACK,
+	    WORD_GUESS, WORD_LATE, WORD_KERNEL, WORD_VDSO, WORD_JIT, WORD_PSEUDO, WORDS };
+
+static const char *const words[WORDS] = {
+	[WORD_SAMPLES] = "samples",
+	[WORD_COUNT] = "count",
+	[WORD_CPU] = "cpu",
+	[WORD_NANOSECONDS] = "nanoseconds",
+	[WORD_TID] = "tid",
+	[WORD_THREAD] = "thread",
+	[WORD_STACK] = "stack",
+	[WORD_GUESS] = "guess",
+	[WORD_LATE] = "late",
+	/* pprof never opens a file whose name begins with a bracket. */
+	[WORD_KERNEL] = "[kernel.kallsyms]",
+	[WORD_VDSO] = "[vdso]",
+	[WORD_JIT] = "[jit]",
+	[WORD_PSEUDO] = "[pprofd]",
+};
+
+struct enc {
+	struct profile *p;       /* borrowed */
+	struct buf *out;         /* borrowed */
+	struct buf plain;        /* waiting for zlib */
+	struct buf msg, inner;   /* a message, and one inside it */
+	z_stream z;
+	bool z_open;
+	int error;
+	uint32_t word[WORDS];    /* their strings */
+	uint32_t *string_number; /* by string: its place in the table, 0: not used so far */
+	uint32_t *strings;       /* the table: strings */
+	uint32_t n_strings;
+	uint32_t *mapping_id;    /* by map */
+	uint32_t *location_id;   /* by loc */
+	uint32_t *locations;     /* by id - 1: loc */
+	uint32_t n_locations;
+	uint32_t *function_id;   /* by line */
+	uint32_t *functions;     /* by id - 1: line */
+	uint32_t n_functions;
+	uint32_t *twin;          /* by stack: 1 + the first stack that goes out the same; 0: not used so far */
+	struct profile_sample *samples; /* those that go out the same added up */
+	uint32_t n_samples;
+	struct table location_index, function_index, stack_index, sample_index;
+	uint64_t pseudo_last;    /* address of the last location that is no code */
+};
+
+/* ---- bytes */
+
+static void
+enc_deflate(struct enc *e, int flush)
+{
+	int r = Z_OK;
+
+	if (e->error)
+		return;
+	e->z.next_in = e->plain.data;
+	e->z.avail_in = (uInt)e->plain.len;
+	do {
+		unsigned char some[8192];
+
+		e->z.next_out = some;
+		e->z.avail_out = sizeof(some);
+		r = deflate(&e->z, flush);
+		buf_add(e->out, some, sizeof(some) - e->z.avail_out);
+	} while (r == Z_OK && e->z.avail_out == 0);
+	if (buf_error(e->out))
+		e->error = buf_error(e->out);
+	else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+		e->error = -ENOMEM;
+	buf_reset(&e->plain);
+}
+
+static void
+enc_key(struct buf *b, unsigned int field, unsigned int type)
+{
+	buf_varint(b, field << 3 | type);
+}
+
+/* proto3 leaves zeros out. */
+static void
+enc_number(struct buf *b, unsigned int field, uint64_t v)
+{
+	if (!v)
+		return;
+	enc_key(b, field, TYPE_VARINT);
+	buf_varint(b, v);
+}
+
+static void
+enc_bytes(struct buf *b, unsigned int field, const void *bytes, size_t n)
+{
+	enc_key(b, field, TYPE_BYTES);
+	buf_varint(b, n);
+	buf_add(b, bytes, n);
+}
+
+/* Packed where that is shorter, as Go's writer does: from the third value on. */
+static void
+enc_numbers(struct enc *e, unsigned int field, const uint64_t *v, size_t n)
+{
+	if (n <= 2) {
+		for (size_t i = 0; i < n; i++) {
+			enc_key(&e->msg, field, TYPE_VARINT);
+			buf_varint(&e->msg, v[i]);
+		}
+		return;
+	}
+	buf_reset(&e->inner);
+	for (size_t i = 0; i < n; i++)
+		buf_varint(&e->inner, v[i]);
+	enc_bytes(&e->msg, field, e->inner.data, e->inner.len);
+}
+
+/* What was written into e->inner is a message inside e->msg. */
+static void
+enc_inner(struct enc *e, unsigned int field)
+{
+	enc_bytes(&e->msg, field, e->inner.data, e->inner.len);
+}
+
+static void
+enc_after(struct enc *e)
+{
+	if (!e->error && (buf_error(&e->msg) || buf_error(&e->inner) || buf_error(&e->plain)))
+		e->error = -ENOMEM;
+	if (e->plain.len >= CHUNK)
+		enc_deflate(e, Z_NO_FLUSH);
+}
+
+/* What was written into e->msg is a message of the profile. */
+static void
+enc_message(struct enc *e, unsigned int field)
+{
+	enc_bytes(&e->plain, field, e->msg.data, e->msg.len);
+	buf_reset(&e->msg);
+	enc_after(e);
+}
+
+/* The place of a string in the table that goes out at the end; "" is number 0. */
+static uint64_t
+enc_string(struct enc *e, uint32_t string)
+{
+	if (!string)
+		return 0;
+	if (!e->string_number[string]) {
+		e->strings[e->n_strings] = string;
+		e->string_number[string] = e->n_strings++;
+	}
+	return e->string_number[string];
+}
+
+static uint64_t
+enc_word(struct enc *e, enum word word)
+{
+	return enc_string(e, e->word[word]);
+}
+
+/* ---- the head: types, time, period */
+
+static void
+enc_value_type(struct enc *e, unsigned int field, uint32_t type, uint32_t unit)
+{
+	enc_number(&e->msg, VALUE_TYPE, enc_string(e, type));
+	enc_number(&e->msg, VALUE_UNIT, enc_string(e, unit));
+	enc_message(e, field);
+}
+
+static uint64_t
+enc_start_ns(const struct profile_window *w)
+{
+	struct timespec now;
+
+	if (w->start_unix_ns)
+		return w->start_unix_ns;
+	/* Readers refuse a profile without a time. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - w->duration_ns;
+}
+
+static void
+enc_head(struct enc *e)
+{
+	const struct profile_window *w = &e->p->window;
+	uint32_t type = w->is_clock ? e->word[WORD_CPU] : w->event;
+	uint32_t unit = w->is_clock ? e->word[WORD_NANOSECONDS] : w->unit ? w->unit : e->word[WORD_COUNT];
+
+	enc_value_type(e, PROFILE_SAMPLE_TYPE, e->word[WORD_SAMPLES], e->word[WORD_COUNT]);
+	enc_value_type(e, PROFILE_SAMPLE_TYPE, type, unit);
+	enc_number(&e->plain, PROFILE_TIME, enc_start_ns(w));
+	enc_number(&e->plain, PROFILE_DURATION, w->duration_ns);
+	enc_value_type(e, PROFILE_PERIOD_TYPE, type, unit);
+	enc_number(&e->plain, PROFILE_PERIOD, w->period);
+}
+
+static void
+enc_comments(struct enc *e)
+{
+	buf_reset(&e->inner);
+	for (uint32_t i = 0; i < e->p->comments.n; i++)
+		buf_varint(&e->inner, enc_string(e, e->p->comments.at[i]));
+	if (e->inner.len)
+		enc_bytes(&e->plain, PROFILE_COMMENT, e->inner.data, e->inner.len);
+	enc_after(e);
+}
+
+/* ---- mappings */
+
+static uint32_t
+enc_map_file(const struct enc *e, const struct profile_map *map)
+{
+	static const enum word by_kind[] = {
+		[WIRE_MAP_FILE] = WORDS,          [WIRE_MAP_VDSO] = WORD_VDSO, [WIRE_MAP_KERNEL] = WORD_KERNEL,
+		[WIRE_MAP_JIT] = WORD_JIT, [WIRE_MAP_PSEUDO] = WORD_PSEUDO,
+	};
+
+	return by_kind[map->kind] == WORDS ? map->path : e->word[by_kind[map->kind]];
+}
+
+/* Do two maps go out as one mapping? All that is no code does, and so do the pieces of one main
+ * executable with link-time addresses. */
+static bool
+enc_map_shared(const struct profile_map *a, const struct profile_map *b)
+{
+	if (a->kind == WIRE_MAP_PSEUDO || b->kind == WIRE_MAP_PSEUDO)
+		return a->kind == b->kind;
+	return a->link_time && b->link_time && a->object == b->object;
+}
+
+static void
+enc_mapping(struct enc *e, uint32_t i, uint32_t id)
+{
+	const struct profile_map *map = &e->p->maps.at[i];
+
+	enc_number(&e->msg, MAPPING_ID, id);
+	if (map->kind == WIRE_MAP_PSEUDO) {
+		enc_number(&e->msg, MAPPING_START, PSEUDO_FIRST);
+		enc_number(&e->msg, MAPPING_LIMIT, PSEUDO_FIRST + (uint64_t)e->p->locs.n);
+	} else if (!map->link_time) {
+		enc_number(&e->msg, MAPPING_START, map->start);
+		enc_number(&e->msg, MAPPING_LIMIT, map->end);
+		enc_number(&e->msg, MAPPING_OFFSET, map->pgoff);
+	}
+	enc_number(&e->msg, MAPPING_FILE, enc_string(e, enc_map_file(e, map)));
+	if (map->object != PROFILE_NONE)
+		enc_number(&e->msg, MAPPING_BUILD_ID, enc_string(e, e->p->objects.at[map->object].build_id));
+	enc_number(&e->msg, MAPPING_HAS_FUNCTIONS, 1);
+	enc_number(&e->msg, MAPPING_HAS_FILES, 1);
+	enc_number(&e->msg, MAPPING_HAS_LINES, 1);
+	enc_number(&e->msg, MAPPING_HAS_INLINES, 1);
+	enc_message(e, PROFILE_MAPPING);
+}
+
+/* Readers take the first mapping for the program. */
+static void
+enc_mappings(struct enc *e)
+{
+	uint32_t pseudo = PROFILE_NONE, last = 0;
+
+	for (int main_first = 1; main_first >= 0; main_first--) {
+		uint32_t link_time = PROFILE_NONE;
+
+		for (uint32_t i = 0; i < e->p->maps.n; i++) {
+			const struct profile_map *map = &e->p->maps.at[i];
+			uint32_t *twin = map->kind == WIRE_MAP_PSEUDO ? &pseudo : &link_time;
+
+			if (((map->flags & WIRE_MAP_MAIN) != 0) != main_first)
+				continue;
+			if (*twin != PROFILE_NONE && enc_map_shared(map, &e->p->maps.at[*twin])) {
+				e->mapping_id[i] = e->mapping_id[*twin];
+				continue;
+			}
+			e->mapping_id[i] = ++last;
+			if (map->link_time || map->kind == WIRE_MAP_PSEUDO)
+				*twin = i;
+			enc_mapping(e, i, last);
+		}
+	}
+}
+
+/* ---- samples, and the ids of what they use */
+
+static uint64_t
+enc_address(const struct enc *e, const struct profile_loc *loc)
+{
+	return e->p->maps.at[loc->map].link_time ? e->p->places.at[loc->place].vaddr : loc->addr;
+}
+
+static bool
+same_location(const void *ctx, uint32_t value, const void *key)
+{
+	const struct enc *e = ctx;
+	const struct profile_loc *have = &e->p->locs.at[e->locations[value]], *want = key;
+
+	return e->mapping_id[have->map] == e->mapping_id[want->map] &&
+	       enc_address(e, have) == enc_address(e, want);
+}
+
+static uint64_t
+enc_location_id(struct enc *e, uint32_t i)
+{
+	const struct profile_loc *loc = &e->p->locs.at[i];
+	bool code = e->p->maps.at[loc->map].kind != WIRE_MAP_PSEUDO;
+	uint64_t hash;
+	uint32_t found = TABLE_NONE;
+
+	if (e->location_id[i])
+		return e->location_id[i];
+	hash = hash_u64(e->mapping_id[loc->map], enc_address(e, loc));
+	if (code)
+		found = table_find(&e->location_index, hash, same_location, e, loc);
+	if (found == TABLE_NONE) {
+		found = e->n_locations++;
+		e->locations[found] = i;
+		if (code && table_add(&e->location_index, hash, found) < 0)
+			e->error = -ENOMEM;
+	}
+	e->location_id[i] = found + 1;
+	return e->location_id[i];
+}
+
+/* Of a stack's flags only those that become labels make a difference. */
+static uint8_t
+enc_stack_labels(const struct profile_stack *stack)
+{
+	return stack->flags & (WIRE_STACK_GUESS | WIRE_STACK_LATE);
+}
+
+static bool
+same_stack(const void *ctx, uint32_t value, const void *key)
+{
+	const struct enc *e = ctx;
+	const struct profile_stack *have = &e->p->stacks.at[value], *want = key;
+
+	if (have->n != want->n || enc_stack_labels(have) != enc_stack_labels(want))
+		return false;
+	for (uint32_t i = 0; i < have->n; i++)
+		if (e->location_id[e->p->frames.at[have->first + i]] !=
+		    e->location_id[e->p->frames.at[want->first + i]])
+			return false;
+	return true;
+}
+
+/* The first stack that goes out the same: two may differ only in what no reader sees. */
+static uint32_t
+enc_twin(struct enc *e, uint32_t i)
+{
+	const struct profile_stack *stack = &e->p->stacks.at[i];
+	uint64_t hash = enc_stack_labels(stack);
+	uint32_t found;
+
+	if (e->twin[i])
+		return e->twin[i] - 1;
+	for (uint32_t k = 0; k < stack->n; k++)
+		hash = hash_u64(hash, enc_location_id(e, e->p->frames.at[stack->first + k]));
+	found = table_find(&e->stack_index, hash, same_stack, e, stack);
+	if (found == TABLE_NONE) {
+		found = i;
+		if (table_add(&e->stack_index, hash, i) < 0)
+			e->error = -ENOMEM;
+	}
+	e->twin[i] = found + 1;
+	return found;
+}
+
+static bool
+same_sample(const void *ctx, uint32_t value, const void *key)
+{
+	const struct profile_sample *have = &((const struct enc *)ctx)->samples[value], *want = key;
+
+	return have->stack == want->stack && have->tid == want->tid;
+}
+
+static uint64_t
+enc_plus(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* Readers expect a stack with the same labels once. */
+static void
+enc_add_up(struct enc *e, const struct profile_sample *s)
+{
+	struct profile_sample key = *s;
+	uint64_t hash;
+	uint32_t found;
+
+	key.stack = enc_twin(e, s->stack);
+	hash = hash_u64(key.stack, key.tid);
+	found = table_find(&e->sample_index, hash, same_sample, e, &key);
+	if (found != TABLE_NONE) {
+		e->samples[found].samples = enc_plus(e->samples[found].samples, s->samples);
+		e->samples[found].value = enc_plus(e->samples[found].value, s->value);
+		return;
+	}
+	e->samples[e->n_samples++] = key;
+	if (table_add(&e->sample_index, hash, e->n_samples - 1) < 0)
+		e->error = -ENOMEM;
+}
+
+static void
+enc_label(struct enc *e, enum word key, uint32_t str, uint64_t num)
+{
+	buf_reset(&e->inner);
+	enc_number(&e->inner, LABEL_KEY, enc_word(e, key));
+	enc_number(&e->inner, LABEL_STR, enc_string(e, str));
+	enc_number(&e->inner, LABEL_NUM, num);
+	enc_inner(e, SAMPLE_LABEL);
+}
+
+static void
+enc_labels(struct enc *e, const struct profile_sample *s, uint8_t flags)
+{
+	uint32_t name = profile_thread_name(e->p, s->tid);
+
+	/* A number 0 without a unit, or an empty string, is no label to a reader. */
+	if (s->tid)
+		enc_label(e, WORD_TID, 0, s->tid);
+	if (name)
+		enc_label(e, WORD_THREAD, name, 0);
+	if (flags & WIRE_STACK_GUESS)
+		enc_label(e, WORD_STACK, e->word[WORD_GUESS], 0);
+	if (flags & WIRE_STACK_LATE)
+		enc_label(e, WORD_STACK, e->word[WORD_LATE], 0);
+}
+
+static uint64_t
+enc_times(uint64_t a, uint64_t b)
+{
+	uint64_t product;
+
+	if (__builtin_mul_overflow(a, b, &product) || product > INT64_MAX)
+		return INT64_MAX;
+	return product;
+}
+
+static void
+enc_sample(struct enc *e, const struct profile_sample *s)
+{
+	const struct profile_stack *stack = &e->p->stacks.at[s->stack];
+	const struct profile_window *w = &e->p->window;
+	uint64_t ids[PROFILE_STACK_MAX];
+	/* Go's rule for CPU time: samples times the period, exactly. Time without samples (which
+	 * the collector knows from the CPU clock) stands for itself. */
+	uint64_t values[2] = {
+		enc_times(s->samples, 1),
+		w->is_clock && s->samples ? enc_times(s->samples, w->period) : enc_times(s->value, 1),
+	};
+
+	for (uint32_t i = 0; i < stack->n; i++)
+		ids[i] = e->location_id[e->p->frames.at[stack->first + i]];
+	enc_numbers(e, SAMPLE_LOCATION, ids, stack->n);
+	enc_numbers(e, SAMPLE_VALUE, values, 2);
+	enc_labels(e, s, stack->flags);
+	enc_message(e, PROFILE_SAMPLE);
+}
+
+/* ---- locations and functions */
+
+static bool
+same_function(const void *ctx, uint32_t value, const void *key)
+{
+	const struct enc *e = ctx;
+	const struct profile_line *have = &e->p->lines.at[e->functions[value]], *want = key;
+
+	return have->name == want->name && have->system_name == want->system_name &&
+	       have->file == want->file && have->start_line == want->start_line;
+}
+
+static uint64_t
+enc_function_id(struct enc *e, uint32_t i)
+{
+	const struct profile_line *line = &e->p->lines.at[i];
+	uint64_t hash;
+	uint32_t found;
+
+	if (e->function_id[i])
+		return e->function_id[i];
+	hash = hash_u64((uint64_t)line->name << 32 | line->file,
+			(uint64_t)line->system_name << 32 | line->start_line);
+	found = table_find(&e->function_index, hash, same_function, e, line);
+	if (found == TABLE_NONE) {
+		found = e->n_functions++;
+		e->functions[found] = i;
+		if (table_add(&e->function_index, hash, found) < 0)
+			e->error = -ENOMEM;
+	}
+	e->function_id[i] = found + 1;
+	return e->function_id[i];
+}
+
+static void
+enc_location(struct enc *e, uint32_t id)
+{
+	const struct profile_loc *loc = &e->p->locs.at[e->locations[id - 1]];
+	const struct profile_place *place = &e->p->places.at[loc->place];
+	uint64_t address = enc_address(e, loc);
+
+	if (e->p->maps.at[loc->map].kind == WIRE_MAP_PSEUDO)
+		address = e->pseudo_last++;
+	enc_number(&e->msg, LOCATION_ID, id);
+	enc_number(&e->msg, LOCATION_MAPPING, e->mapping_id[loc->map]);
+	enc_number(&e->msg, LOCATION_ADDRESS, address);
+	for (uint32_t i = place->line; i < place->line + place->n_lines; i++) {
+		buf_reset(&e->inner);
+		enc_number(&e->inner, LINE_FUNCTION, enc_function_id(e, i));
+		enc_number(&e->inner, LINE_LINE, e->p->lines.at[i].line);
+		enc_inner(e, LOCATION_LINE);
+	}
+	enc_message(e, PROFILE_LOCATION);
+}
+
+static void
+enc_function(struct enc *e, uint32_t id)
+{
+	const struct profile_line *line = &e->p->lines.at[e->functions[id - 1]];
+
+	enc_number(&e->msg, FUNCTION_ID, id);
+	enc_number(&e->msg, FUNCTION_NAME, enc_string(e, line->name));
+	enc_number(&e->msg, FUNCTION_SYSTEM, enc_string(e, line->system_name));
+	enc_number(&e->msg, FUNCTION_FILE, enc_string(e, line->file));
+	enc_number(&e->msg, FUNCTION_START, line->start_line);
+	enc_message(e, PROFILE_FUNCTION);
+}
+
+/* ---- the whole */
+
+static void
+enc_strings(struct enc *e)
+{
+	for (uint32_t i = 0; i < e->n_strings; i++) {
+		const char *s = strings_get(&e->p->strings, e->strings[i]);
+
+		enc_bytes(&e->plain, PROFILE_STRING, s, strlen(s));
+		enc_after(e);
+	}
+}
+
+static void
+enc_all(struct enc *e)
+{
+	const struct profile *p = e->p;
+
+	enc_head(e);
+	enc_comments(e);
+	enc_mappings(e);
+	for (uint32_t i = 0; i < p->samples.n && !e->error; i++)
+		enc_add_up(e, &p->samples.at[i]);
+	for (uint32_t i = 0; i < e->n_samples && !e->error; i++)
+		enc_sample(e, &e->samples[i]);
+	for (uint32_t id = 1; id <= e->n_locations && !e->error; id++)
+		enc_location(e, id);
+	for (uint32_t id = 1; id <= e->n_functions && !e->error; id++)
+		enc_function(e, id);
+	enc_strings(e);
+	enc_deflate(e, Z_FINISH);
+}
+
+static int
+enc_init(struct enc *e, int zlib_level)
+{
+	struct profile *p = e->p;
+	uint32_t **const arrays[] = { &e->string_number, &e->strings, &e->mapping_id, &e->location_id,
+				      &e->locations, &e->function_id, &e->functions, &e->twin };
+	uint32_t lengths[sizeof(arrays) / sizeof(arrays[0])];
+
+	for (int i = 0; i < WORDS; i++) {
+		e->word[i] = strings_text(&p->strings, words[i]);
+		if (e->word[i] == STRINGS_NONE)
+			return -ENOMEM;
+	}
+	lengths[0] = lengths[1] = p->strings.starts.n;
+	lengths[2] = p->maps.n;
+	lengths[3] = lengths[4] = p->locs.n;
+	lengths[5] = lengths[6] = p->lines.n;
+	lengths[7] = p->stacks.n;
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+		*arrays[i] = calloc(lengths[i] ? lengths[i] : 1, sizeof(**arrays[i]));
+		if (!*arrays[i])
+			return -ENOMEM;
+	}
+	e->samples = calloc(p->samples.n ? p->samples.n : 1, sizeof(*e->samples));
+	if (!e->samples)
+		return -ENOMEM;
+	e->n_strings = 1; /* "" is string 0 and stands first */
+	e->pseudo_last = PSEUDO_FIRST;
+	if (deflateInit2(&e->z, zlib_level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	e->z_open = true;
+	return 0;
+}
+
+static void
+enc_fini(struct enc *e)
+{
+	if (e->z_open)
+		deflateEnd(&e->z);
+	free(e->string_number);
+	free(e->strings);
+	free(e->mapping_id);
+	free(e->location_id);
+	free(e->locations);
+	free(e->function_id);
+	free(e->functions);
+	free(e->twin);
+	free(e->samples);
+	table_fini(&e->location_index);
+	table_fini(&e->function_index);
+	table_fini(&e->stack_index);
+	table_fini(&e->sample_index);
+	buf_fini(&e->plain);
+	buf_fini(&e->msg);
+	buf_fini(&e->inner);
+}
+
+int
+enc_pprof(struct profile *p, int zlib_level, struct buf *out)
+{
+	struct enc e = { .p = p, .out = out };
+
+	buf_init(&e.plain, 2 * MESSAGE_MAX);
+	buf_init(&e.msg, MESSAGE_MAX);
+	buf_init(&e.inner, MESSAGE_MAX);
+	table_init(&e.location_index);
+	table_init(&e.function_index);
+	table_init(&e.stack_index);
+	table_init(&e.sample_index);
+	e.error = enc_init(&e, zlib_level);
+	if (e.error == 0)
+		enc_all(&e);
+	enc_fini(&e);
+	return e.error;
+}

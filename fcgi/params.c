@@ -1,0 +1,238 @@
+#include "config.h"
+
+#include "fcgi/params.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SECONDS_DEFAULT 30
+#define HZ_MAX 1000
+#define PAIRS_MAX 256
+#define VALUE_MAX 1024 /* bytes with the NUL, decoded */
+
+/* ---- values */
+
+/* A number as Go, C and people write them: sign, digits, a fraction, an exponent. No hex, no
+ * blanks, no words. */
+static bool
+is_number(const char *s)
+{
+	size_t digits;
+
+	s += *s == '+' || *s == '-';
+	digits = strspn(s, "0123456789");
+	s += digits;
+	if (*s == '.') {
+		size_t more = strspn(++s, "0123456789");
+
+		s += more;
+		digits += more;
+	}
+	if (!digits)
+		return false;
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s += *s == '+' || *s == '-';
+		digits = strspn(s, "0123456789");
+		if (!digits)
+			return false;
+		s += digits;
+	}
+	return !*s;
+}
+
+static bool
+is_infinity(const char *s)
+{
+	s += *s == '+';
+	return !strcasecmp(s, "inf") || !strcasecmp(s, "infinity");
+}
+
+static int
+params_seconds(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	double s = is_number(value) ? strtod(value, NULL) : is_infinity(value) ? (double)INFINITY : 0.0;
+
+	if (s > max_seconds)
+		return err_set(why, -EINVAL, "profile duration exceeds the limit of %u seconds (PPROF_MAX_SECONDS)",
+			       max_seconds);
+	if (s > 0)
+		p->duration_ms = s < 0.001 ? 1 : (uint32_t)lround(s * 1000);
+	return 0;
+}
+
+static int
+params_debug(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	char *end;
+	long v;
+
+	(void)max_seconds;
+	(void)why;
+	errno = 0;
+	v = strtol(value, &end, 10);
+	if (errno == 0 && end != value && !*end && !isspace((unsigned char)*value) && v > 0)
+		p->debug = v;
+	return 0;
+}
+
+static int
+params_hz(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	size_t digits = strspn(value, "0123456789");
+	unsigned long v = digits && digits < 6 && !value[digits] ? strtoul(value, NULL, 10) : 0;
+
+	(void)max_seconds;
+	if (!*value)
+		return 0;
+	if (v < 1 || v > HZ_MAX)
+		return err_set(why, -EINVAL, "invalid value for \"hz\" - must be an integer from 1 to %d", HZ_MAX);
+	p->hz = (uint32_t)v;
+	return 0;
+}
+
+static int
+params_event(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	size_t n = strlen(value);
+
+	(void)max_seconds;
+	for (size_t i = 0; i < n; i++)
+		if (value[i] <= ' ' || value[i] > '~')
+			return err_set(why, -EINVAL, "invalid value for \"event\" - a libpfm4 event name is wanted");
+	if (n >= sizeof(p->event))
+		return err_set(why, -EINVAL, "invalid value for \"event\" - longer than %zu bytes",
+			       sizeof(p->event) - 1);
+	memcpy(p->event, value, n + 1);
+	return 0;
+}
+
+/* ---- names */
+
+static const struct {
+	const char *name;
+	int (*set)(struct params *p, const char *value, uint32_t max_seconds, struct err *why);
+} table[] = {
+	{ "seconds", params_seconds },
+	{ "debug", params_debug },
+	{ "hz", params_hz },
+	{ "event", params_event },
+};
+
+#define TABLE (sizeof(table) / sizeof(table[0]))
+
+static int
+hex(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Decode into `to`, which is cut at VALUE_MAX. Returns the whole length, or -EINVAL. */
+static int64_t
+decode(const char *from, size_t n, char to[VALUE_MAX], struct err *why)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)from[i];
+
+		if (c == '+') {
+			c = ' ';
+		} else if (c == '%') {
+			int high = i + 2 < n ? hex(from[i + 1]) : -1;
+			int low = i + 2 < n ? hex(from[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return err_set(why, -EINVAL, "invalid URL escape in a parameter");
+			c = (unsigned char)(high << 4 | low);
+			i += 2;
+		}
+		if (c < 0x20 || c == 0x7f)
+			return err_set(why, -EINVAL, "a control character in a parameter");
+		if (len < VALUE_MAX - 1)
+			to[len] = (char)c;
+		len++;
+	}
+	to[len < VALUE_MAX ? len : VALUE_MAX - 1] = '\0';
+	return (int64_t)len;
+}
+
+static int
+params_pair(struct params *p, bool seen[TABLE], const char *pair, size_t n, uint32_t max_seconds,
+	    struct err *why)
+{
+	const char *equals = memchr(pair, '=', n);
+	size_t name_n = equals ? (size_t)(equals - pair) : n;
+	char name[VALUE_MAX], value[VALUE_MAX] = "";
+	int64_t len = 0;
+
+	/* Go's url.ParseQuery drops a pair with a semicolon. */
+	if (memchr(pair, ';', n))
+		return 0;
+	if (decode(pair, name_n, name, why) < 0)
+		return -EINVAL;
+	if (equals)
+		len = decode(equals + 1, n - name_n - 1, value, why);
+	if (len < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < TABLE; i++) {
+		if (strcmp(table[i].name, name) != 0 || seen[i])
+			continue;
+		if (len >= VALUE_MAX)
+			return err_set(why, -EINVAL, "the value of \"%s\" is too long", table[i].name);
+		seen[i] = true;
+		return table[i].set(p, value, max_seconds, why);
+	}
+	return 0;
+}
+
+static int
+params_pairs(struct params *p, bool seen[TABLE], const char *s, size_t n, uint32_t max_seconds,
+	     struct err *why)
+{
+	const char *end = s + n;
+
+	for (int pairs = 0; s < end; pairs++) {
+		const char *next = memchr(s, '&', (size_t)(end - s));
+		size_t len = next ? (size_t)(next - s) : (size_t)(end - s);
+		int r = 0;
+
+		if (pairs >= PAIRS_MAX)
+			return err_set(why, -EINVAL, "more than %d parameters", PAIRS_MAX);
+		if (len)
+			r = params_pair(p, seen, s, len, max_seconds, why);
+		if (r < 0)
+			return r;
+		s += len + 1;
+	}
+	return 0;
+}
+
+int
+params_parse(struct params *p, const struct request *req, uint32_t max_seconds, struct err *why)
+{
+	static const char urlencoded[] = "application/x-www-form-urlencoded";
+	const size_t n = sizeof(urlencoded) - 1;
+	bool seen[TABLE] = { false };
+	int r = 0;
+
+	memset(p, 0, sizeof(*p));
+	p->duration_ms = SECONDS_DEFAULT * 1000;
+	if (p->duration_ms / 1000 > max_seconds)
+		p->duration_ms = max_seconds * 1000;
+	if (req->method == METHOD_POST && !strncasecmp(req->content_type, urlencoded, n) &&
+	    (!req->content_type[n] || strchr("; \t", req->content_type[n])))
+		r = params_pairs(p, seen, req->body, req->body_len, max_seconds, why);
+	if (r == 0)
+		r = params_pairs(p, seen, req->query, strlen(req->query), max_seconds, why);
+	return r;
+}
