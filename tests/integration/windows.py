@@ -104,7 +104,7 @@ class ClientsGone(case.Case):
                 c.wait(10)
         # 2 s is the promise; the time of a hundred on two busy CPUs is the machine's.
         gone_in(3, self.service, "the windows of 100 clients that are gone")
-        self.assertGreater(self.service.profile(1).total(), 20, "and the next is served")
+        self.assertGreater(self.service.profile(1).total(), 10, "and the next is served")
 
     def test_one_client_gone_does_not_end_the_others(self):
         other = self.service.profile_later(3)
@@ -118,14 +118,16 @@ class ClientsGone(case.Case):
 class NodeGone(case.Case):
     def test_a_node_that_exits_is_answered_with_the_samples_so_far(self):
         with targets.start("c_nopie", 60) as t, service.Service(t.pid) as s:
+            clock = shares.Clock(t)
             window = s.later("profile?seconds=20")
             time.sleep(2)
+            used = clock.node.cpu_seconds() - clock.began
             t.signal(signal.SIGKILL)
             killed = time.monotonic()
             a = window.result(25)
             self.assertLess(time.monotonic() - killed, 3)
             p = s.decoded(a)
-            self.assertGreater(p.total(), 60)
+            self.assertLess(abs(p.total(1) / 1e9 - used), 0.05 * used + 0.15, "the samples so far")
             shares.compare(self, p, t.expect)
             self.assertIsNotNone(p.comment("exit|ended|gone"), p.comments)
             self.assertLess(p.duration_nanos, 5e9)
@@ -137,12 +139,14 @@ class NodeGone(case.Case):
         try:
             with service.Service(f"exe:{targets.build('c_nopie')}") as s:
                 window = s.later("profile?seconds=6")
+                began = first.cpu_seconds()
                 time.sleep(2)
+                before = first.cpu_seconds() - began
                 first.stop()
                 with targets.start("c_nopie", 60) as second:
                     p = s.decoded(window.result(25))
-                    # 2 s of the first; at least 2 s of the second, after at most a second to find it.
-                    self.assertGreater(p.total(), 300)
+                    # What the second has used, but for what it did before it was found: at most a second.
+                    self.assertGreater(p.total(1) / 1e9, before + second.cpu_seconds() - 1.2)
                     shares.compare(self, p, second.expect)
                     self.assertIsNotNone(p.comment(rf"restart.*{second.pid}|{second.pid}.*restart|pid {second.pid}"), p.comments)
                     self.assertGreaterEqual(p.duration_nanos, 5.9e9)

@@ -63,7 +63,16 @@ def compare(case, profile, expect, debug=True):
         case.assertEqual(profile.share(lambda f: short(f.name) == name), 0, name)
 
 
-def reaches_root(profile, sample):
-    """As a reader sees it: the outermost user frame is one that nothing calls."""
-    frames = profile.frames(sample)
-    return bool(frames) and not frames[-1].name.startswith("[cut")
+class Clock:
+    """The node's own CPU clock around a window: what the profile's total must be, however busy the machine is."""
+
+    def __init__(self, node):
+        self.node, self.began = node, node.cpu_seconds()
+
+    def check(self, case, p, tolerance=0.05, outside=0.15):
+        """outside: seconds that the clock ran before the window opened and after it ended."""
+        used = self.node.cpu_seconds() - self.began
+        seen = p.total(1) / 1e9
+        case.assertLess(seen - used, tolerance * used + 0.03, f"{seen:.3f} s in the profile, {used:.3f} s on the clock")
+        case.assertLess(used - seen, tolerance * used + outside, f"{seen:.3f} s in the profile, {used:.3f} s on the clock")
+        return used
