@@ -38,8 +38,24 @@ struct unwind_frame {
 	                * instruction's own address below a signal frame */
 };
 
+/*
+ * What rows said of addresses met before; all zeros to begin with. Belongs to one node, and
+ * to one thread at a time. An entry holds for (unwind_map.id, address): clear it when ids
+ * begin anew.
+ */
+#define UNWIND_CACHE_ROWS 1024 /* a power of two */
+
+struct unwind_cache {
+	struct unwind_cached {
+		uint64_t addr; /* 0: free */
+		uint32_t map;
+		struct row row;
+	} rows[UNWIND_CACHE_ROWS];
+};
+
 struct unwind_source {
 	void *ctx;
+	struct unwind_cache *cache; /* NULL: none */
 	/* The mapping that holds addr, or NULL. The result is valid during unwind_stack(). */
 	const struct unwind_map *(*map)(void *ctx, uint64_t addr);
 	/* Read n bytes of the node's memory now (after the sample was taken). Returns n or less. */

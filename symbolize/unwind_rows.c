@@ -20,6 +20,9 @@ enum {
 /* Less than this between two functions is padding: it needs no row of its own. */
 #define PADDING_MAX 16
 
+/* What belongs to the entry point: a few instructions that call the first function. */
+#define ENTRY_BYTES 64
+
 /* One function on its way into the writer. */
 struct compile {
 	struct rows_writer *w;
@@ -192,6 +195,28 @@ add_entry(struct cfi_machine *m, struct compile *c, const struct image *im, stru
 	return add_none(c->w, c->place + (end - fde->start));
 }
 
+/*
+ * The entry point has no caller, and often (ld.so's, musl's) no table that
+ * says so. Returns 0 or -errno.
+ */
+static int
+add_entry_point(const struct image *im, struct rows_writer *w, const struct eh_entry *entries, size_t n)
+{
+	uint64_t end = im->entry + ENTRY_BYTES, place;
+	int r;
+
+	if (!im->entry || image_place(im, im->entry, &place) < 0 || place > UINT32_MAX)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (im->entry >= entries[i].start && im->entry - entries[i].start < entries[i].size)
+			return 0;
+		if (entries[i].start > im->entry && entries[i].start < end)
+			end = entries[i].start;
+	}
+	r = rows_writer_add(w, (struct row){ .place = (uint32_t)place, .rule = ROW_ROOT });
+	return r < 0 ? r : add_none(w, place + (end - im->entry));
+}
+
 int
 unwind_rows(const struct image *im, struct rows_writer *w, struct err *why)
 {
@@ -218,6 +243,8 @@ unwind_rows(const struct image *im, struct rows_writer *w, struct err *why)
 		fde.size = entries[i].size;
 		r = add_entry(&m, &c, im, &fde, next, &used);
 	}
+	if (r >= 0)
+		r = add_entry_point(im, w, entries, (size_t)n);
 	free(entries);
 	return r < 0 ? err_set(why, r, "unwind: %zu rows", w->n) : used;
 }

@@ -1,0 +1,38 @@
+/*
+ * guess.h - return addresses where no table tells them.
+ *
+ * Hand-written assembly often comes without unwind tables. Its caller's return
+ * address is on the stack all the same, and it points behind a call
+ * instruction; where that call goes can often be told, and must then be the
+ * code that we are in. The candidates come in the order of the stack, the
+ * nearest first. Whether one is right shows when the walk goes on from it.
+ */
+#ifndef PPD_COLLECTOR_GUESS_H
+#define PPD_COLLECTOR_GUESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/unwind.h"
+#include "collector/unwind_memory.h"
+
+#define GUESS_WORDS_MAX 4096 /* of the stack, looked at for one frame: 32 KB */
+
+struct guess {
+	uint64_t ip;          /* the code without tables */
+	uint64_t low, high;   /* bounds of what no row covers there */
+	bool covered;         /* there is a row, but it needs a register that is not known */
+	uint64_t next;        /* address of the word to look at next */
+	unsigned int words;   /* looked at so far */
+};
+
+/* The next word that may be the return address into the caller. False: no more. */
+bool guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64_t *ret);
+
+/* Is ret behind a call instruction that can have led to g->ip? */
+bool guess_plausible(const struct guess *g, const struct unwind_source *from, uint64_t ret);
+
+/* Does the code around ip set up frame pointers? Looks at up to a page within [low, high). */
+bool guess_frame_pointers(const struct unwind_source *from, uint64_t ip, uint64_t low, uint64_t high);
+
+#endif
