@@ -2,9 +2,17 @@ noinst_LIBRARIES += libsymbolize.a
 libsymbolize_a_SOURCES = \
 	symbolize/arena.c        symbolize/arena.h        \
 	symbolize/chain.h                                 \
-	symbolize/dwarf.h                                 \
-	symbolize/dwarf_tree.c   symbolize/dwarf_tree.h   \
-	symbolize/dwarf_lines.c  symbolize/dwarf_lines.h  \
+	symbolize/dwarf.c          symbolize/dwarf.h          \
+	symbolize/dwarf_attrs.c    symbolize/dwarf_attrs.h    \
+	symbolize/dwarf_bytes.h                               \
+	symbolize/dwarf_funcs.c    symbolize/dwarf_funcs.h    \
+	symbolize/dwarf_inlines.c  symbolize/dwarf_inlines.h  \
+	symbolize/dwarf_lines.c    symbolize/dwarf_lines.h    \
+	symbolize/dwarf_ranges.c   symbolize/dwarf_ranges.h   \
+	symbolize/dwarf_sections.c symbolize/dwarf_sections.h \
+	symbolize/dwarf_split.c    symbolize/dwarf_split.h    \
+	symbolize/dwarf_tree.c     symbolize/dwarf_tree.h     \
+	symbolize/dwarf_units.c    symbolize/dwarf_units.h    \
 	symbolize/go_pclntab.c   symbolize/go_pclntab.h   \
 	symbolize/image.c        symbolize/image.h        \
 	symbolize/eh_frame.c      symbolize/eh_frame.h      \

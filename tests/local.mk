@@ -15,3 +15,9 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 include tests/targets/local.mk
+
+# For tests/integration/names_dwarf.py and the bench: names addresses of a file by its DWARF.
+noinst_PROGRAMS += tests/targets/name_places
+tests_targets_name_places_SOURCES = tests/targets/name_places.c
+tests_targets_name_places_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS)
+EXTRA_DIST += tests/integration/names_dwarf.py
