@@ -36,29 +36,38 @@ buf_error(const struct buf *b)
 	return b->error;
 }
 
-void *
-buf_grow(struct buf *b, size_t n)
+/* Memory for `extra` bytes more than the n that will be in use. False: the buffer is marked. */
+static bool
+buf_room(struct buf *b, size_t n, size_t extra)
 {
 	size_t cap = b->cap ? b->cap : 256;
 	void *data;
 
 	if (b->error)
-		return NULL;
+		return false;
 	if (n > b->max - b->len) {
 		b->error = -EFBIG;
-		return NULL;
+		return false;
 	}
-	while (cap - b->len < n)
+	while (cap - b->len < n + extra)
 		cap *= 2;
-	if (cap != b->cap) {
-		data = realloc(b->data, cap);
-		if (!data) {
-			b->error = -ENOMEM;
-			return NULL;
-		}
-		b->data = data;
-		b->cap = cap;
+	if (cap == b->cap)
+		return true;
+	data = realloc(b->data, cap);
+	if (!data) {
+		b->error = -ENOMEM;
+		return false;
 	}
+	b->data = data;
+	b->cap = cap;
+	return true;
+}
+
+void *
+buf_grow(struct buf *b, size_t n)
+{
+	if (!buf_room(b, n, 0))
+		return NULL;
 	b->len += n;
 	return b->data + b->len - n;
 }
@@ -135,7 +144,6 @@ void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
-	char *to;
 	int n;
 
 	va_start(ap, fmt);
@@ -145,13 +153,12 @@ buf_printf(struct buf *b, const char *fmt, ...)
 		b->error = -EINVAL;
 		return;
 	}
-	to = buf_grow(b, (size_t)n + 1);
-	if (!to)
+	if (!buf_room(b, (size_t)n, 1)) /* the NUL is vsnprintf's, not ours */
 		return;
 	va_start(ap, fmt);
-	vsnprintf(to, (size_t)n + 1, fmt, ap);
+	vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
 	va_end(ap);
-	b->len--; /* the NUL is vsnprintf's, not ours */
+	b->len += (size_t)n;
 }
 
 void
@@ -166,7 +173,8 @@ buf_put_u32(struct buf *b, size_t at, uint32_t v)
 void
 cur_init(struct cur *c, const void *bytes, size_t n)
 {
-	c->p = bytes;
+	/* No bytes may come as NULL, to which nothing may be added. */
+	c->p = bytes ? bytes : (const void *)"";
 	c->end = c->p + n;
 	c->bad = false;
 }

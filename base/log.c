@@ -48,7 +48,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	for (const char *p = text; *p && at < sizeof(line) - 6; p++) {
 		unsigned char c = (unsigned char)*p;
 
-		if (c >= 0x20 && c != 0x7f)
+		if (c >= 0x20 && c < 0x7f)
 			line[at++] = (char)c;
 		else
 			at += (size_t)snprintf(line + at, sizeof(line) - at, "\\x%02x", c);

@@ -3,6 +3,7 @@
 #include "base/wire.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -154,6 +155,13 @@ wire_take_fd(struct msghdr *msg)
 	return kept;
 }
 
+static bool
+wire_head_is_good(const struct wire_head *head, size_t n, int flags)
+{
+	return !(flags & (MSG_TRUNC | MSG_CTRUNC)) && n >= sizeof(*head) && head->magic == WIRE_MAGIC &&
+	       head->len == n - sizeof(*head) && head->type != WIRE_NONE && head->type < WIRE_TYPES;
+}
+
 int
 wire_recv(int sock, struct wire_msg *m)
 {
@@ -177,17 +185,14 @@ wire_recv(int sock, struct wire_msg *m)
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	m->fd = wire_take_fd(&msg);
-	if (n == 0)
-		return 0;
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)n < sizeof(head) ||
-	    head.magic != WIRE_MAGIC || head.len != (size_t)n - sizeof(head) ||
-	    head.type == WIRE_NONE || head.type >= WIRE_TYPES) {
-		if (m->fd >= 0)
-			close(m->fd);
-		m->fd = -1;
-		return -EBADMSG;
+	if (n > 0 && wire_head_is_good(&head, (size_t)n, msg.msg_flags)) {
+		m->type = head.type;
+		m->len = head.len;
+		return 1;
 	}
-	m->type = head.type;
-	m->len = head.len;
-	return 1;
+	/* Also a packet of no bytes, which looks like the end, may bring a descriptor. */
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+	return n == 0 ? 0 : -EBADMSG;
 }

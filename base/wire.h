@@ -193,7 +193,7 @@ int wire_peer(int sock, uid_t *uid, pid_t *pid);
 int wire_send(int sock, uint16_t type, const void *body, size_t len, int fd);
 
 /* Receive one message. Returns 1; 0 at end of file; -EAGAIN; -EBADMSG when the packet is not
- * one of ours (drop the connection); other -errno. On 1, m->fd is open or -1. */
+ * one of ours (drop the connection); other -errno. On 1, m->fd is open or -1; else it is -1. */
 int wire_recv(int sock, struct wire_msg *m);
 
 #endif

@@ -11,6 +11,30 @@ UNIT_TESTS += tests/unit/test_jail
 tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
 tests_unit_test_jail_LDADD = libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_buf
+tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
+tests_unit_test_buf_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_table
+tests_unit_test_table_SOURCES = tests/unit/test_table.c
+tests_unit_test_table_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_err_log
+tests_unit_test_err_log_SOURCES = tests/unit/test_err_log.c tests/unit/kid.h
+tests_unit_test_err_log_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wire
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/kid.h
+tests_unit_test_wire_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_rows
+tests_unit_test_rows_SOURCES = tests/unit/test_rows.c
+tests_unit_test_rows_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_privs
+tests_unit_test_privs_SOURCES = tests/unit/test_privs.c tests/unit/kid.h
+tests_unit_test_privs_LDADD = libbase.a $(CAPNG_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
