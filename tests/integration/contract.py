@@ -4,6 +4,7 @@ The ids in the comments are those of google/pprof's and net/http/pprof's own tes
 experiments against a Go server: H headers and pages, S symbol, C the CPU profile, E errors, M methods.
 """
 import gzip
+import os
 import re
 import socket
 
@@ -19,7 +20,8 @@ class Contract(case.Case):
     @classmethod
     def prepare(cls):
         path = targets.build("c_nopie")
-        cls.target = cls.enter(targets.Target([path, "85", SECRET]))
+        env = dict(os.environ, PPD_TEST_TOKEN="canary-of-the-environment")
+        cls.target = cls.enter(targets.Target([path, "85", SECRET], env=env))
         cls.service = cls.enter(service.Service(cls.target.pid, max_seconds=40))
 
     def get(self, *a, **k):
@@ -95,7 +97,7 @@ class Contract(case.Case):
         self.assertFalse(a.body.endswith(b"\0") or a.body.endswith(b"\n"), a.body)
         self.assertNotIn(b"SECRET", a.body)
 
-    def test_no_answer_holds_an_argument_of_the_node(self):
+    def test_no_answer_holds_an_argument_or_a_variable_of_the_node(self):
         for path in ("", "cmdline", "profile?seconds=1", "symbol", "none", "heap"):
             a = self.get(path)
             body = gzip.decompress(a.body) if a.body[:2] == b"\x1f\x8b" else a.body
@@ -276,7 +278,7 @@ class Nodes(case.Case):
             self.assertIn(str(t.pid).encode(), a.body)
 
     def test_only_nodes_of_the_configuration_can_be_named(self):
-        for name in (self.one.pid, "1", "%2e%2e", "ONE", "one%00", "name:c_nopie", "%2fproc%2f1", "a" * 300):
+        for name in (self.one.pid, "1", "ONE", "one%00", "name:c_nopie", "%2fproc%2f1", "a" * 300):
             self.assertIn(self.service.get(f"/nodes/{name}/debug/pprof/").status, (400, 404), name)
 
 

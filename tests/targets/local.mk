@@ -25,6 +25,7 @@ EXTRA_DIST += \
 
 EXTRA_DIST += \
 	tests/integration/contract.py \
+	tests/integration/decoder.py \
 	tests/integration/events.py \
 	tests/integration/jail.py \
 	tests/integration/killed.py \
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	tests/integration/profile_python.py \
 	tests/integration/profile_redis.py \
 	tests/integration/profile_targets.py \
+	tests/integration/scrapers.py \
 	tests/integration/spoiled.py \
 	tests/integration/windows.py \
 	tests/integration/lib/__init__.py \
