@@ -7,7 +7,8 @@
 #include "collector/call_insn.h"
 
 #define USER_TOP (UINT64_C(1) << 47) /* of the address space, but for five-level paging */
-#define CODE_WINDOW 4096
+#define CODE_CHUNK 4096
+#define LOWEST 4096 /* no program has its first page */
 
 /* Does a call to `where` lead to the code that we are in? */
 static bool
@@ -64,13 +65,24 @@ guess_plausible(const struct guess *g, const struct unwind_source *from, uint64_
 }
 
 bool
+guess_behind_call(const struct unwind_source *from, uint64_t ret)
+{
+	unsigned char code[CALL_INSN_MAX];
+	uint64_t where;
+
+	return from->read(from->ctx, ret - sizeof(code), code, sizeof(code)) == sizeof(code) &&
+	       (call_insn_direct(code, ret, &where) != CALL_NONE ||
+		call_insn_indirect(code, ret, &where) != CALL_NONE);
+}
+
+bool
 guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64_t *ret)
 {
 	while (g->words < GUESS_WORDS_MAX && unwind_word(m, g->next, ret)) {
 		*slot = g->next;
 		g->next += sizeof(uint64_t);
 		g->words++;
-		if (*ret < CODE_WINDOW || *ret >= USER_TOP)
+		if (*ret < LOWEST || *ret >= USER_TOP)
 			continue;
 		if (m->from->map(m->from->ctx, *ret - 1) && guess_plausible(g, m->from, *ret))
 			return true;
@@ -79,20 +91,20 @@ guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64_t *r
 }
 
 bool
-guess_frame_pointers(const struct unwind_source *from, uint64_t ip, uint64_t low, uint64_t high)
+guess_frame_pointers(const struct unwind_source *from, uint64_t low, uint64_t high)
 {
 	static const unsigned char load[] = { 0x55, 0x48, 0x8b, 0xec };  /* push %rbp; mov %rsp, %rbp, in */
 	static const unsigned char store[] = { 0x55, 0x48, 0x89, 0xe5 }; /* either of its encodings */
-	unsigned char code[CODE_WINDOW];
-	uint64_t start = ip > CODE_WINDOW / 2 ? ip - CODE_WINDOW / 2 : 0;
-	size_t n = sizeof(code);
+	unsigned char code[CODE_CHUNK];
 
-	if (start < low)
-		start = low;
-	if (high - start < n)
-		n = (size_t)(high - start);
-	n = from->read(from->ctx, start, code, n);
-	if (n > sizeof(code))
-		return false;
-	return memmem(code, n, load, sizeof(load)) || memmem(code, n, store, sizeof(store));
+	for (uint64_t at = low; at < high && at - low < GUESS_BLOCK; at += sizeof(code)) {
+		size_t n = high - at < sizeof(code) ? (size_t)(high - at) : sizeof(code);
+
+		n = from->read(from->ctx, at, code, n);
+		if (n > sizeof(code))
+			return false;
+		if (memmem(code, n, load, sizeof(load)) || memmem(code, n, store, sizeof(store)))
+			return true;
+	}
+	return false;
 }

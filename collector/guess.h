@@ -32,7 +32,11 @@ bool guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64
 /* Is ret behind a call instruction that can have led to g->ip? */
 bool guess_plausible(const struct guess *g, const struct unwind_source *from, uint64_t ret);
 
-/* Does the code around ip set up frame pointers? Looks at up to a page within [low, high). */
-bool guess_frame_pointers(const struct unwind_source *from, uint64_t ip, uint64_t low, uint64_t high);
+/* Is ret behind any call instruction? */
+bool guess_behind_call(const struct unwind_source *from, uint64_t ret);
+
+/* Does some code in [low, high) set up frame pointers? Bounds of one GUESS_BLOCK at most. */
+#define GUESS_BLOCK 65536 /* hand-written functions (V8's builtins) can be tens of KB long */
+bool guess_frame_pointers(const struct unwind_source *from, uint64_t low, uint64_t high);
 
 #endif

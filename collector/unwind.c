@@ -53,6 +53,7 @@ struct walk {
 	struct at at;
 	bool regs_known;              /* reg[] is the frame's */
 	uint64_t reg[UNWIND_REGS];
+	struct unwind_cached spare;   /* where there is no cache */
 	bool fp_used;                 /* a doubtful frame pointer led to a frame */
 	unsigned int n_open, tries;
 	struct open_guess open[GUESSES_OPEN_MAX];
@@ -85,26 +86,32 @@ place_of(const struct unwind_map *map, uint64_t addr)
 	return map->pgoff + (addr - map->start);
 }
 
-/* The row that covers addr; rule ROW_NONE where there is none. */
-static struct row
-find_row(struct walk *w, uint64_t addr)
+/* Bits of unwind_cached.known: a question's answer is known, and it is yes. */
+enum {
+	KNOWN_ROW = 1,             /* of rows, not of their absence */
+	ASKED_CALL = 2, IS_CALL = 4, /* the address ends a call instruction */
+	ASKED_FP = 8, IS_FP = 16,    /* the code from the address on sets up frame pointers */
+	ASKED_SIGNAL = 32, IS_SIGNAL = 64, /* behind the address is a signal trampoline */
+};
+
+/* What is known of an address: its row is there, ROW_NONE where no row covers it. */
+static struct unwind_cached *
+look_up(struct walk *w, const struct unwind_map *map, uint64_t addr)
 {
 	struct unwind_cache *cache = w->from->cache;
-	struct unwind_cached *hit;
-	const struct row *row;
+	struct unwind_cached *c = cache ? &cache->entry[(addr ^ addr >> 10) & (UNWIND_CACHE_ENTRIES - 1)] : &w->spare;
+	const struct row *row = NULL;
 	uint64_t end;
 
-	if (!w->map->rows)
-		return (struct row){ .rule = ROW_NONE };
-	hit = cache ? &cache->rows[(addr ^ addr >> 10) & (UNWIND_CACHE_ROWS - 1)] : NULL;
-	if (hit && hit->addr == addr && hit->map == w->map->id)
-		return hit->row;
-	row = rows_find(w->map->rows, place_of(w->map, addr), &end);
-	if (!row)
-		return (struct row){ .rule = ROW_NONE };
-	if (hit)
-		*hit = (struct unwind_cached){ .addr = addr, .map = w->map->id, .row = *row };
-	return *row;
+	if (c->addr != addr || c->map != map->id || !cache)
+		*c = (struct unwind_cached){ .addr = addr, .map = map->id };
+	if (!(c->known & KNOWN_ROW) && map->rows) {
+		row = rows_find(map->rows, place_of(map, addr), &end);
+		c->known |= KNOWN_ROW;
+		if (row)
+			c->row = *row;
+	}
+	return c;
 }
 
 static bool
@@ -287,10 +294,22 @@ leave_leaf_edge(struct walk *w)
 	return false;
 }
 
+/* Does a call instruction end before ret, in that map? */
+static bool
+behind_call(struct walk *w, const struct unwind_map *map, uint64_t ret)
+{
+	struct unwind_cached *c = look_up(w, map, ret - 1);
+
+	if (!(c->known & ASKED_CALL))
+		c->known |= ASKED_CALL | (guess_behind_call(w->from, ret) ? IS_CALL : 0);
+	return c->known & IS_CALL;
+}
+
 /* A frame that the frame pointer links to the next: *fp is the caller's, above it the return address. */
 static enum unwind_end
-leave_by_fp(struct walk *w, const struct guess *check)
+leave_by_fp(struct walk *w)
 {
+	const struct unwind_map *map;
 	struct at *at = &w->at;
 	uint64_t fp = at->fp, next, ret;
 
@@ -306,9 +325,8 @@ leave_by_fp(struct walk *w, const struct guess *check)
 		return UNWIND_MEMORY;
 	if (ret == 0)
 		return chain_end(w, fp + 8);
-	if (!w->from->map(w->from->ctx, ret - 1))
-		return UNWIND_NO_RULE;
-	if (check && !guess_plausible(check, w->from, ret))
+	map = find_map(w, ret - 1);
+	if (!map || !behind_call(w, map, ret))
 		return UNWIND_NO_RULE;
 	at->fp = next;
 	unwind_memory_vouch(&w->memory, fp + 8, 8);
@@ -396,46 +414,65 @@ gap_around(const struct walk *w, uint64_t addr, bool covered)
 	return g;
 }
 
-/* Is the code at hand a signal trampoline without a table (musl's, Go's)? */
+/* Is the code at hand a signal trampoline without a table (musl's, for one)? */
 static bool
-at_sigreturn(struct walk *w)
+at_sigreturn(struct walk *w, struct unwind_cached *c)
 {
 	unsigned char code[LEAF_CODE_BYTES];
-	size_t n = w->from->read(w->from->ctx, w->at.ip, code, sizeof(code));
+	size_t n;
 
-	return n <= sizeof(code) && call_is_sigreturn(code, n);
+	if (w->at.exact)
+		return false;
+	if (!(c->known & ASKED_SIGNAL)) {
+		n = w->from->read(w->from->ctx, w->at.ip, code, sizeof(code));
+		c->known |= ASKED_SIGNAL | (n <= sizeof(code) && call_is_sigreturn(code, n) ? IS_SIGNAL : 0);
+	}
+	return c->known & IS_SIGNAL;
+}
+
+/* Do frame pointers link the frames of the code at hand? Asked once for each block of it. */
+static bool
+has_frame_pointers(struct walk *w, const struct guess *g)
+{
+	uint64_t low = w->at.ip & ~(uint64_t)(GUESS_BLOCK - 1), high = low + GUESS_BLOCK;
+	const struct unwind_map *map = w->map;
+	struct unwind_cached *c;
+
+	if (map->jit || (map->rows && (map->rows->head->flags & ROWS_GO)))
+		return true;
+	low = low < g->low ? g->low : low;
+	high = high > g->high ? g->high : high;
+	c = look_up(w, map, low);
+	if (!(c->known & ASKED_FP))
+		c->known |= ASKED_FP | (guess_frame_pointers(w->from, low, high) ? IS_FP : 0);
+	return c->known & IS_FP;
 }
 
 static enum unwind_end
-leave_without_row(struct walk *w, uint64_t addr, bool covered)
+leave_without_row(struct walk *w, struct unwind_cached *c)
 {
-	bool fp_rule = w->map->jit || (w->map->rows && (w->map->rows->head->flags & ROWS_GO));
-	struct guess g = gap_around(w, addr, covered);
+	bool covered = c->row.rule != ROW_NONE;
+	struct guess g = gap_around(w, c->addr, covered);
 	enum unwind_end end = UNWIND_NO_RULE;
 
-	if (!covered && at_sigreturn(w))
+	if (!covered && at_sigreturn(w, c))
 		return leave_signal(w);
-	if (!covered && fp_rule)
-		end = leave_by_fp(w, NULL);
-	else if (!covered && guess_frame_pointers(w->from, w->at.ip, g.low, g.high))
-		end = leave_by_fp(w, &g);
-	if (end != UNWIND_NO_RULE)
-		return end;
-	open_guess(w, &g);
-	return UNWIND_NO_RULE;
+	if (!covered && has_frame_pointers(w, &g))
+		end = leave_by_fp(w);
+	if (end == UNWIND_NO_RULE)
+		open_guess(w, &g);
+	return end;
 }
 
 static enum unwind_end
 leave_frame(struct walk *w)
 {
-	uint64_t addr = lookup_address(&w->at);
-	struct row row = find_row(w, addr);
-	enum unwind_end end;
+	struct unwind_cached *c = look_up(w, w->map, lookup_address(&w->at));
+	enum unwind_end end = UNWIND_NO_RULE;
 
-	if (row.rule == ROW_NONE)
-		return leave_without_row(w, addr, false);
-	end = leave_by_row(w, &row);
-	return end == UNWIND_NO_RULE ? leave_without_row(w, addr, true) : end;
+	if (c->row.rule != ROW_NONE)
+		end = leave_by_row(w, &c->row);
+	return end == UNWIND_NO_RULE ? leave_without_row(w, c) : end;
 }
 
 /* A call through a pointer to nowhere: the caller's address is the word at sp. */

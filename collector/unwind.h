@@ -39,18 +39,22 @@ struct unwind_frame {
 };
 
 /*
- * What rows said of addresses met before; all zeros to begin with. Belongs to one node, and
- * to one thread at a time. An entry holds for (unwind_map.id, address): clear it when ids
- * begin anew.
+ * What was found out about addresses met before: their row, and what the code
+ * there is like. All zeros to begin with. Belongs to one node, and to one thread
+ * at a time. An entry holds for (unwind_map.id, address): clear it when ids begin
+ * anew.
  */
-#define UNWIND_CACHE_ROWS 1024 /* a power of two */
+#define UNWIND_CACHE_ENTRIES 1024 /* a power of two */
+
+struct unwind_cached {
+	uint64_t addr; /* 0: free */
+	uint32_t map;
+	uint32_t known; /* the unwinder's own bits */
+	struct row row;
+};
 
 struct unwind_cache {
-	struct unwind_cached {
-		uint64_t addr; /* 0: free */
-		uint32_t map;
-		struct row row;
-	} rows[UNWIND_CACHE_ROWS];
+	struct unwind_cached entry[UNWIND_CACHE_ENTRIES];
 };
 
 struct unwind_source {

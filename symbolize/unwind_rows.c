@@ -136,11 +136,25 @@ fp_rule(const struct cfi_rule *fp)
 	}
 }
 
+/*
+ * At a ret GCC still says where rbp was saved, though it has been popped. A
+ * slot below the stack pointer is dead, and the register has its value back.
+ */
+static bool
+popped(const struct cfi_state *now)
+{
+	return !now->cfa_expr && now->cfa_reg == REG_RSP && now->fp.how == CFI_OFFSET &&
+	       now->cfa_offset < -now->fp.offset;
+}
+
 static int
 add_row(void *ctx, uint64_t vaddr, const struct cfi_state *now)
 {
 	struct compile *c = ctx;
-	struct row row = { .place = (uint32_t)(c->place + (vaddr - c->start)), .fp = fp_rule(&now->fp) };
+	struct row row = {
+		.place = (uint32_t)(c->place + (vaddr - c->start)),
+		.fp = popped(now) ? ROW_FP_SAME : fp_rule(&now->fp),
+	};
 
 	if (now->ra.how == CFI_UNDEFINED) {
 		row.rule = ROW_ROOT;

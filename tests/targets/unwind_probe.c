@@ -566,7 +566,7 @@ take_sample(struct unwind_sample *s)
 	m = u.n ? find_map(u.frames[u.n - 1].addr) : NULL;
 	if (m)
 		m->ends[u.end]++;
-	if (opt.verbose && u.end != UNWIND_ROOT && !opt.hide && !opt.cut)
+	if (opt.verbose && (u.end != UNWIND_ROOT || u.guessed || u.late) && !opt.hide && !opt.cut)
 		print_stack(&u);
 	if (opt.store && !opt.hide)
 		store_case(&from, s, end_names[u.end]);
