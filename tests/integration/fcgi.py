@@ -105,10 +105,10 @@ class Profile(Base):
         self.assertEqual(self.get("cmdline").body, b"/usr/bin/server\0[redacted]\0[redacted]")
 
     def test_symbol_names_the_innermost_function_and_never_the_kernels(self):
-        asked = "0x555500001100+0x5555000012ff+junk+0xffffffff80001234+0x1+0x0x+93823560581376+0x555500001100"
+        asked = "0x555500001100+0x5555000012ff+junk+0xffffffff80001234+0x1+0x0x+%d+" % 0x555500001100 + "0x555500001100"
         want = ("num_symbols: 1\n0x555500001100 inner\n0x5555000012ff main\n"
                 "0x555500001100 inner\n0x555500001100 inner\n")
-        self.assertEqual(self.get(f"symbol?{asked}").body.decode(), want.replace("93823560581376", ""))
+        self.assertEqual(self.get(f"symbol?{asked}").body.decode(), want)
         self.assertEqual(self.get("symbol", "POST", asked.encode()).body.decode(), want)
 
     def test_ten_thousand_addresses_are_named(self):

@@ -133,7 +133,8 @@ class Service:
                 if p.poll() is not None:
                     raise AssertionError(f"pprofd-{who} ended with {p.returncode} at its start\n{self.logs()}")
             with contextlib.suppress(OSError, http.client.HTTPException):
-                return self.get("", timeout=5).status == 200
+                page = self.get("", timeout=5)
+                return page.status == 200 and b"is not running" not in page.body
         try:
             wait_until(answers, seconds, "the index page")
         except AssertionError as e:

@@ -69,8 +69,10 @@ class Clock:
     def __init__(self, node):
         self.node, self.began = node, node.cpu_seconds()
 
-    def check(self, case, p, tolerance=0.05, outside=0.15):
-        """outside: seconds that the clock ran before the window opened and after it ended."""
+    def check(self, case, p, tolerance=0.10, outside=0.15):
+        """tolerance: on a virtual machine the events count the time that the host stole, up to 9 % more;
+        Go's own test allows 10 % too. outside: seconds that the clock ran before the window opened and
+        after it ended."""
         used = self.node.cpu_seconds() - self.began
         seen = p.total(1) / 1e9
         case.assertLess(seen - used, tolerance * used + 0.03, f"{seen:.3f} s in the profile, {used:.3f} s on the clock")
