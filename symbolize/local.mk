@@ -1,5 +1,26 @@
 noinst_LIBRARIES += libsymbolize.a
 libsymbolize_a_SOURCES = \
+	symbolize/answer.c        symbolize/answer.h        \
+	symbolize/answers.c       symbolize/answers.h       \
+	symbolize/catalog.c       symbolize/catalog.h       \
+	symbolize/child.c         symbolize/child.h         \
+	symbolize/client.c        symbolize/client.h        \
+	symbolize/debug_file.c    symbolize/debug_file.h    \
+	symbolize/demangle.c      symbolize/demangle.h      \
+	symbolize/dynsym.c        symbolize/dynsym.h        \
+	symbolize/elf_source.c                              \
+	symbolize/jit_map.c       symbolize/jit_map.h       \
+	symbolize/jit_source.c                              \
+	symbolize/kallsyms.c      symbolize/kallsyms.h      \
+	symbolize/kernel_source.c                           \
+	symbolize/minidebug.c     symbolize/minidebug.h     \
+	symbolize/naming.c        symbolize/naming.h        \
+	symbolize/object.c        symbolize/object.h        \
+	symbolize/parent.c        symbolize/parent.h        \
+	symbolize/reader.c        symbolize/reader.h        \
+	symbolize/row_jobs.c      symbolize/row_jobs.h      \
+	symbolize/service.h                                 \
+	symbolize/source.h                                  \
 	symbolize/arena.c        symbolize/arena.h        \
 	symbolize/chain.h                                 \
 	symbolize/dwarf.c          symbolize/dwarf.h          \

@@ -1,0 +1,77 @@
+/*
+ * reader.h - a jailed child, from outside: one object's reader.
+ *
+ * It is given the object's descriptor and a socket, limits and a jail, and
+ * nothing else. It may crash, hang, eat, or be taken over by what it reads;
+ * all that is asked of it is checked, and its end costs only its object.
+ */
+#ifndef PPD_SYMBOLIZE_READER_H
+#define PPD_SYMBOLIZE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/wire.h"
+
+/* Files that one child may ask for in its life (split DWARF has one for each unit). */
+#define READER_FILES_MAX 20000
+/* How long the collector may take to open one. */
+#define READER_FILE_NS 5000000000u
+
+struct entry;
+
+/* The same for all readers. */
+struct reader_limits {
+	int null_fd;          /* what children have for standard input, output and error; borrowed */
+	uint32_t memory_mb;   /* beyond what the object's size accounts for */
+	uint32_t cpu_seconds; /* of one question; twice as much by the clock */
+};
+
+struct reader {
+	pid_t pid;              /* 0: a free slot */
+	int sock;               /* owned; -1: closed, the end is awaited */
+	struct entry *entry;    /* whose; NULL when nobody waits for it any more */
+	bool reaped;            /* its number may be another process's by now */
+	bool busy;              /* a question is open */
+	uint64_t asked_ns;      /* since when; not busy: when the last one ended */
+	const char *killed_for; /* why the parent killed it; NULL: it did not */
+	uint64_t *places;       /* owned; of the open question, ascending */
+	bool *final;            /* owned; which of them have their last answer */
+	size_t n_places;
+	unsigned int files;   /* asked for so far */
+	uint32_t file_ticket; /* ours, of the file asked for; 0: none */
+	uint32_t file_child_ticket;
+	uint64_t file_until_ns;
+};
+
+/*
+ * Fork the child of an object. `rows_bytes`: the largest file that it may write (0: none).
+ * Returns 0 or -errno.
+ */
+int reader_start(struct reader *r, const struct reader_limits *limits, struct entry *e, uint64_t rows_bytes,
+		 uint64_t now_ns, struct err *why);
+
+/* Renew what it may use for the question that is now sent. */
+void reader_renew(struct reader *r, const struct reader_limits *limits, uint64_t now_ns);
+
+/* A file was passed to it: its memory may grow accordingly. */
+void reader_allow_file(const struct reader *r, int fd);
+
+/* Kill it; it ends when it is reaped. `why`: as in "its reader WHY" (borrowed); NULL: no fault of its own.
+ */
+void reader_kill(struct reader *r, const char *why);
+
+/* Has the open question taken too long? */
+bool reader_is_late(const struct reader *r, const struct reader_limits *limits, uint64_t now_ns);
+
+/* How it ended, for "its reader ...", from waitpid's status. Returns whether its object is to blame. */
+bool reader_verdict(const struct reader *r, const struct reader_limits *limits, int status, char *text,
+		    size_t n);
+
+/* It was reaped: free what it had. */
+void reader_fini(struct reader *r);
+
+#endif
