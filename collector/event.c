@@ -228,25 +228,26 @@ event_try(const struct perf_event_attr *a, pid_t tid, int cpu)
 int
 event_open(struct event *ev, pid_t tid, int cpu)
 {
-	struct perf_event_attr *a = &ev->attr;
-	int fd = event_try(a, tid, cpu);
+	struct perf_event_attr a = ev->attr;
+	int fd = event_try(&a, tid, cpu);
 
+	/* PERF_FORMAT_LOST is of Linux 6.0, inherit_thread of 5.13. The kernel looks at the bits it
+	 * knows before it looks at who asks. */
+	if (fd == -EINVAL && a.read_format) {
+		a.read_format = 0;
+		fd = event_try(&a, tid, cpu);
+	}
+	if (fd == -EINVAL && a.inherit_thread) {
+		a.inherit_thread = 0;
+		fd = event_try(&a, tid, cpu);
+	}
 	/* perf_event_paranoid 2 without CAP_PERFMON: user mode only. */
-	if ((fd == -EACCES || fd == -EPERM) && !a->exclude_kernel) {
-		a->exclude_kernel = 1;
-		fd = event_try(a, tid, cpu);
-		if (fd < 0)
-			a->exclude_kernel = 0;
+	if ((fd == -EACCES || fd == -EPERM) && !a.exclude_kernel) {
+		a.exclude_kernel = 1;
+		fd = event_try(&a, tid, cpu);
 	}
-	/* PERF_FORMAT_LOST is of Linux 6.0, inherit_thread of 5.13. */
-	if (fd == -EINVAL && a->read_format) {
-		a->read_format = 0;
-		fd = event_try(a, tid, cpu);
-		if (fd == -EINVAL) {
-			a->inherit_thread = 0;
-			fd = event_try(a, tid, cpu);
-		}
-	}
+	if (fd >= 0)
+		ev->attr = a;
 	return fd;
 }
 

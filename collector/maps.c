@@ -340,6 +340,10 @@ maps_read_rows(struct maps *m, FILE *f)
 		view[n++] = map;
 	}
 	free(line);
+	if (!n) { /* a process that has exited has no rows: what it had is what its samples speak of */
+		free(view);
+		return -ESRCH;
+	}
 	free(m->view);
 	m->view = view;
 	m->n_view = n;
@@ -365,7 +369,7 @@ maps_read(struct maps *m, pid_t pid, struct err *why)
 		maps_read_exe(m);
 	n = maps_read_rows(m, f);
 	fclose(f);
-	return n;
+	return n < 0 ? err_set(why, n, "process %d has no executable maps", (int)pid) : n;
 }
 
 void

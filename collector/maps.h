@@ -51,7 +51,8 @@ void maps_clear_view(struct maps *m);
 /* Forget everything; only while no stack refers to a map. */
 void maps_reset(struct maps *m);
 
-/* Read /proc/PID/maps and take it as the view. Returns the number of executable maps or -errno. */
+/* Read /proc/PID/maps and take it as the view. Returns the number of executable maps, or -errno
+ * (-ESRCH: there are none, since it has exited; the view stays as it was). */
 int maps_read(struct maps *m, pid_t pid, struct err *why);
 /* The kernel's word about one new mapping (PERF_RECORD_MMAP2). */
 int maps_add(struct maps *m, uint64_t start, uint64_t end, uint64_t pgoff, uint32_t major, uint32_t minor,

@@ -151,7 +151,7 @@ node_find(struct node *n, struct err *why)
 		if (r == 0) {
 			node_identify(n);
 			r = node_read_maps(n, &n->why);
-			n->state = r == 0 ? WIRE_NODE_RUNNING : WIRE_NODE_DENIED;
+			n->state = r == 0 ? WIRE_NODE_RUNNING : r == -ESRCH ? WIRE_NODE_ABSENT : WIRE_NODE_DENIED;
 		}
 	}
 	if (r == 0)
@@ -330,14 +330,25 @@ node_sampler(struct node *n, const struct event *ev, struct sampler **out, struc
 	return 0;
 }
 
-static void
-node_prepare(struct node *n)
+void
+node_refresh(struct node *n)
 {
 	struct err why;
 
-	/* Between windows nobody told us of new maps. */
-	if (!n->n_windows && n->state == WIRE_NODE_RUNNING && node_read_maps(n, &why) < 0)
+	if (n->n_windows || n->state != WIRE_NODE_RUNNING)
+		return;
+	/* Between windows nobody told us of new maps, nor of an exec: what stands under the same path
+	 * at the same place may be another file. */
+	maps_clear_view(&n->maps);
+	node_identify(n);
+	if (node_read_maps(n, &why) < 0)
 		log_warning("node %s: %s", n->section->name, why.text);
+}
+
+static void
+node_prepare(struct node *n)
+{
+	node_refresh(n);
 	maps_look_for_jit(&n->maps);
 }
 
@@ -381,6 +392,7 @@ static void
 node_forget(struct node *n)
 {
 	loop_timer_stop(n->loop, &n->tick);
+	n->exited_ns = 0; /* no window waits for a restart now */
 	stacks_reset(&n->stacks);
 	n->n_threads = 0;
 	table_clear(&n->thread_ids);
@@ -512,12 +524,16 @@ static uint32_t
 node_stack(struct node *n, const struct trace *t)
 {
 	struct stack_frame full = { 0 };
-	uint32_t id = stacks_add(&n->stacks, t->frames, t->n, t->flags);
+	uint32_t id;
 
-	if (id != TABLE_NONE)
-		return id;
-	full.map = maps_pseudo(&n->maps, "[truncated: table full]");
-	return full.map == TABLE_NONE ? TABLE_NONE : stacks_add(&n->stacks, &full, 1, 0);
+	/* The first stack is what others are counted as once there is no room: later it had none itself. */
+	if (!n->stacks.n) {
+		full.map = maps_pseudo(&n->maps, "[truncated: table full]");
+		if (full.map == TABLE_NONE || stacks_add(&n->stacks, &full, 1, 0) == TABLE_NONE)
+			return TABLE_NONE;
+	}
+	id = stacks_add(&n->stacks, t->frames, t->n, t->flags);
+	return id == TABLE_NONE ? 0 : id;
 }
 
 bool
@@ -566,6 +582,8 @@ node_thread(struct node *n, uint32_t tid, bool *fresh)
 	*fresh = i == TABLE_NONE;
 	if (!*fresh)
 		return &n->threads[i];
+	if (n->n_threads == NODE_THREADS_MAX)
+		return NULL;
 	if (n->n_threads == n->cap_threads) {
 		uint32_t cap = n->cap_threads ? n->cap_threads * 2 : 64;
 		struct node_thread *more = realloc(n->threads, cap * sizeof(*more));

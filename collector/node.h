@@ -31,6 +31,7 @@
 #include "conf/conf.h"
 
 #define NODE_SAMPLERS_MAX 4
+#define NODE_THREADS_MAX 65536 /* whose names are kept while windows are open */
 
 struct node_thread {
 	uint32_t tid;
@@ -83,6 +84,9 @@ void node_fini(struct node *n);
 
 /* Look for the process if there is none now. Returns 0, or -errno with the reason (also in n->why). */
 int node_find(struct node *n, struct err *why);
+/* Look anew at who it is and what it has mapped. Does nothing while windows are open: then the
+ * events tell. */
+void node_refresh(struct node *n);
 /* What kind of program it is, as far as its maps tell: "Go", "JVM", "Node.js", "Python", "native"... */
 const char *node_runtime(const struct node *n);
 

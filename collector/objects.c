@@ -102,7 +102,7 @@ objects_get(struct objects *os, enum wire_map_kind kind, int fd, pid_t pid, cons
 	struct object_key key;
 	struct object *o = NULL;
 
-	if (object_key_of(&key, kind, fd, pid) < 0 || objects_room(os) < 0)
+	if (object_key_of(&key, kind, fd, pid) < 0)
 		goto fail;
 	for (size_t i = 0; i < os->n; i++) {
 		if (memcmp(&os->v[i]->key, &key, sizeof(key)))
@@ -113,7 +113,7 @@ objects_get(struct objects *os, enum wire_map_kind kind, int fd, pid_t pid, cons
 			os->v[i]->pid = pid; /* a living one, whose root can be looked into */
 		return objects_ref(os->v[i]);
 	}
-	o = calloc(1, sizeof(*o));
+	o = objects_room(os) < 0 ? NULL : calloc(1, sizeof(*o));
 	if (!o)
 		goto fail;
 	o->path = strdup(path);

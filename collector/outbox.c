@@ -54,6 +54,7 @@ static int
 outbox_keep(struct outbox *o, uint16_t type, const void *body, size_t len, int fd)
 {
 	struct outbox_item *i;
+	int r;
 
 	if (o->bytes + sizeof(*i) + len > o->max)
 		return -ENOBUFS;
@@ -62,8 +63,16 @@ outbox_keep(struct outbox *o, uint16_t type, const void *body, size_t len, int f
 		return -ENOMEM;
 	i->next = NULL;
 	i->type = type;
-	i->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	i->fd = -1;
 	i->len = len;
+	if (fd >= 0) {
+		i->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (i->fd < 0) { /* never a message without the descriptor that it speaks of */
+			r = -errno;
+			free(i);
+			return r;
+		}
+	}
 	if (len)
 		memcpy(i->body, body, len);
 	if (!o->first)

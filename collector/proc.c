@@ -102,6 +102,8 @@ proc_cpu_ns(pid_t pid)
 	struct timespec ts;
 	clockid_t clock;
 
+	if (pid < 1) /* 0 would be ourselves */
+		return 0;
 	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;

@@ -51,9 +51,9 @@ ring_peek(struct ring *r, const struct perf_event_header **rec)
 
 	if (head == r->tail)
 		return 0;
-	/* Records are 8-byte aligned, so a header never wraps. */
+	/* Sizes are multiples of 8, so a header never wraps. */
 	memcpy(&h, r->data + at, sizeof(h));
-	if (h.size < sizeof(h) || h.size > head - r->tail || h.size > r->size) {
+	if (h.size < sizeof(h) || h.size % 8 || h.size > head - r->tail || h.size > r->size) {
 		ring_skip(r);
 		return -EBADMSG;
 	}

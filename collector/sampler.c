@@ -51,6 +51,16 @@ sampler_note_tid(struct sampler *s, pid_t tid)
 	return 0;
 }
 
+/* From now on all threads have them; a list of those born later would only grow. */
+static void
+sampler_forget_tids(struct sampler *s)
+{
+	free(s->tids);
+	s->tids = NULL;
+	s->n_tids = s->cap_tids = 0;
+	table_fini(&s->tid_ids);
+}
+
 /* ---- opening */
 
 static int
@@ -143,10 +153,11 @@ sampler_scan(struct sampler *s, struct err *why)
 	pid_t *tids = NULL;
 	int n, opened = 0, r = 0;
 
-	sampler_drain(s);
 	n = proc_threads(s->pid, &tids);
 	if (n < 0)
-		return err_sys(why, n, "threads of pid %d", (int)s->pid);
+		return err_sys(why, n == -ENOENT ? -ESRCH : n, "threads of pid %d", (int)s->pid);
+	/* After the list: a thread that stands there may have inherited, and must not be opened twice. */
+	sampler_drain(s);
 	for (int i = 0; i < n && r >= 0; i++) {
 		if (sampler_knows(s, tids[i]))
 			continue;
@@ -160,16 +171,19 @@ sampler_scan(struct sampler *s, struct err *why)
 static int
 sampler_attach(struct sampler *s, struct err *why)
 {
-	int r;
+	int r = 0;
 
 	s->pid = s->node->pid;
+	s->attaching = true;
 	for (int i = 0; i < RESCANS_MAX; i++) {
 		r = sampler_scan(s, why);
-		if (r < 0)
-			return r;
-		if (r == 0)
+		if (r <= 0)
 			break;
 	}
+	s->attaching = false;
+	sampler_forget_tids(s);
+	if (r < 0)
+		return r;
 	if (!s->n_fds)
 		return err_set(why, -ESRCH, "process %d has exited", (int)s->pid);
 	return 0;
@@ -230,8 +244,6 @@ sampler_stop(struct sampler *s)
 	for (size_t i = 0; i < s->n_fds; i++)
 		close(s->fds[i]);
 	s->n_fds = 0;
-	s->n_tids = 0;
-	table_clear(&s->tid_ids);
 	if (s->ring_fds)
 		memset(s->ring_fds, 0xff, (size_t)s->n_cpus * sizeof(int));
 	s->pid = 0;
@@ -249,8 +261,7 @@ sampler_free(struct sampler *s)
 		s->waiting = w->next;
 		free(w);
 	}
-	table_fini(&s->tid_ids);
-	free(s->tids);
+	sampler_forget_tids(s);
 	free(s->rings);
 	free(s->ring_fds);
 	free(s->fds);
@@ -278,19 +289,17 @@ sampler_lost(const struct sampler *s, bool *known)
 
 /* Keep a sample whose objects have no rows yet. */
 static void
-sampler_wait(struct sampler *s, const struct perf_event_header *h)
+sampler_wait(struct sampler *s, const struct perf_event_header *h, const struct record_sample *sample)
 {
 	struct sampler_waiting *w;
 
 	w = s->n_waiting < SAMPLER_WAITING_MAX ? malloc(sizeof(*w) + h->size) : NULL;
 	if (!w) {
-		struct record_sample sample;
-
-		if (record_sample(h, &sample) == 0)
-			node_sample(s->node, s, &sample, true);
+		node_sample(s->node, s, sample, true);
 		return;
 	}
 	memcpy(w->record, h, h->size);
+	w->time_ns = sample->time_ns;
 	w->next = NULL;
 	*s->waiting_last = w;
 	s->waiting_last = &w->next;
@@ -309,7 +318,7 @@ sampler_sample(struct sampler *s, const struct perf_event_header *h)
 	if ((pid_t)sample.pid != s->pid)
 		return; /* a forked child, on kernels that cannot leave it out (before 5.13) */
 	if (!node_sample(s->node, s, &sample, false))
-		sampler_wait(s, h);
+		sampler_wait(s, h, &sample);
 }
 
 static void
@@ -335,7 +344,8 @@ sampler_fork(struct sampler *s, const struct perf_event_header *h)
 {
 	struct record_task t;
 
-	if (record_task(h, &t) == 0 && (pid_t)t.pid == s->pid && sampler_note_tid(s, (pid_t)t.tid) < 0)
+	if (s->attaching && record_task(h, &t) == 0 && (pid_t)t.pid == s->pid &&
+	    sampler_note_tid(s, (pid_t)t.tid) < 0)
 		s->bad_records++;
 }
 
@@ -363,6 +373,27 @@ sampler_record(struct sampler *s, const struct perf_event_header *h)
 	}
 }
 
+/* Count as they are those that have waited long enough. Only new rows are a reason to unwind the
+ * others again: at every drain it would be hundreds of stacks in vain. */
+static void
+sampler_expire(struct sampler *s)
+{
+	uint64_t now = loop_now();
+
+	while (s->waiting && now - s->waiting->time_ns > SAMPLER_WAIT_NS) {
+		struct sampler_waiting *w = s->waiting;
+		struct record_sample sample;
+
+		s->waiting = w->next;
+		if (!s->waiting)
+			s->waiting_last = &s->waiting;
+		s->n_waiting--;
+		if (record_sample((const void *)w->record, &sample) == 0)
+			node_sample(s->node, s, &sample, true);
+		free(w);
+	}
+}
+
 void
 sampler_drain(struct sampler *s)
 {
@@ -381,14 +412,13 @@ sampler_drain(struct sampler *s)
 			ring_advance(&s->rings[cpu], h);
 		}
 	}
-	sampler_retry(s, false);
+	sampler_expire(s);
 }
 
 void
 sampler_retry(struct sampler *s, bool force)
 {
 	struct sampler_waiting *w = s->waiting;
-	uint64_t now = loop_now();
 
 	s->waiting = NULL;
 	s->waiting_last = &s->waiting;
@@ -398,8 +428,7 @@ sampler_retry(struct sampler *s, bool force)
 		const struct perf_event_header *h = (const void *)w->record;
 		struct record_sample sample;
 
-		if (record_sample(h, &sample) == 0 &&
-		    !node_sample(s->node, s, &sample, force || now - sample.time_ns > SAMPLER_WAIT_NS)) {
+		if (record_sample(h, &sample) == 0 && !node_sample(s->node, s, &sample, force)) {
 			w->next = NULL;
 			*s->waiting_last = w;
 			s->waiting_last = &w->next;

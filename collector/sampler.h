@@ -8,6 +8,7 @@
 #ifndef PPD_COLLECTOR_SAMPLER_H
 #define PPD_COLLECTOR_SAMPLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,7 @@ struct node;
 
 struct sampler_waiting {
 	struct sampler_waiting *next;
+	uint64_t time_ns;       /* of the sample */
 	unsigned char record[]; /* a PERF_RECORD_SAMPLE as the ring had it */
 };
 
@@ -39,7 +41,8 @@ struct sampler {
 	int *fds;                 /* owned */
 	size_t n_fds, cap_fds, max_fds;
 	size_t ring_bytes;        /* a CPU's ring, as it was granted */
-	pid_t *tids;              /* owned; threads that have our events, opened or inherited */
+	bool attaching;           /* the threads are being opened */
+	pid_t *tids;              /* owned; then: those that have our events, opened or inherited */
 	size_t n_tids, cap_tids;
 	struct table tid_ids;
 	struct sampler_waiting *waiting, **waiting_last;

@@ -332,6 +332,7 @@ answer_resolve(struct peer *p, struct cur *c)
 		return peer_refuse(p, 404, 0, "no such node");
 	if (node_find(n, &why) < 0)
 		return peer_refuse(p, 503, 0, why.text);
+	node_refresh(n);
 	buf_init(&maps, WIRE_BODY_MAX);
 	buf_init(&ids, WIRE_BODY_MAX);
 	buf_u16(&ids, count);
@@ -412,7 +413,7 @@ service_accept(void *ctx, uint32_t events)
 {
 	struct service *s = ctx;
 	struct peer *p;
-	uid_t uid;
+	uid_t uid = (uid_t)-1;
 	int fd;
 
 	(void)events;

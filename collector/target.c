@@ -5,10 +5,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collector/proc.h"
@@ -147,16 +149,25 @@ target_alive(pid_t pid, struct err *why)
 static pid_t
 target_read_pidfile(const char *path, struct err *why)
 {
-	FILE *f = fopen(path, "re");
-	int pid = 0, n;
+	/* The node itself may have made it: a FIFO in its place must not hold us up. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+	char text[32], *end;
+	struct stat st;
+	ssize_t n;
+	long pid;
 
-	if (!f)
-		return (pid_t)err_sys(why, -errno == -ENOENT ? -ESRCH : -errno, "pidfile %s", path);
-	n = fscanf(f, "%d", &pid);
-	fclose(f);
-	if (n != 1 || pid < 1)
+	if (fd < 0) {
+		r = -errno;
+		err_sys(why, r, "pidfile %s", path);
+		return (pid_t)(r == -ENOENT ? -ESRCH : r);
+	}
+	n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read(fd, text, sizeof(text) - 1) : -1;
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	pid = strtol(text, &end, 10);
+	if (end == text || (*end && !isspace((unsigned char)*end)) || pid < 1 || pid > INT_MAX)
 		return (pid_t)err_set(why, -ESRCH, "pidfile %s: holds no pid", path);
-	return target_alive(pid, why);
+	return target_alive((pid_t)pid, why);
 }
 
 static pid_t

@@ -201,7 +201,9 @@ list_start(struct list *l, struct window *w, uint16_t type)
 static void
 list_send(struct list *l)
 {
-	if (l->n && !l->error && !buf_error(&l->b)) {
+	if (!l->error)
+		l->error = buf_error(&l->b);
+	if (l->n && !l->error) {
 		l->b.data[0] = (unsigned char)(l->n & 0xff);
 		l->b.data[1] = (unsigned char)(l->n >> 8);
 		l->error = outbox_send(l->w->to, l->type, l->b.data, l->b.len, -1);
@@ -309,7 +311,7 @@ window_tell_threads(struct window *w)
 		comm = node_thread_name(w->node, w->counts[i].tid);
 		list_item(&l, 64);
 		buf_u32(&l.b, w->counts[i].tid);
-		buf_u32(&l.b, (uint32_t)w->node->pid);
+		buf_u32(&l.b, (uint32_t)(w->node->pid ? w->node->pid : w->node->exited_pid));
 		buf_str(&l.b, comm, strlen(comm));
 	}
 	free(told.bits);
@@ -384,11 +386,9 @@ window_tell_end(struct window *w, enum wire_end reason)
 int
 window_finish(struct window *w, enum wire_end reason)
 {
-	bool known;
 	int r;
 
-	sampler_lost(w->sampler, &known);
-	if (!known)
+	if (!(w->sampler->event.attr.read_format & PERF_FORMAT_LOST))
 		window_note(w, "lost samples are unknown: this kernel does not count them (Linux 6.0 does)");
 	if (w->sampler->event.attr.exclude_kernel && w->node->want_kernel)
 		window_note(w, "no kernel frames: the collector lacks CAP_PERFMON");
