@@ -35,6 +35,26 @@ UNIT_TESTS += tests/unit/test_privs
 tests_unit_test_privs_SOURCES = tests/unit/test_privs.c tests/unit/kid.h
 tests_unit_test_privs_LDADD = libbase.a $(CAPNG_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_loop
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ring
+tests_unit_test_ring_SOURCES = tests/unit/test_ring.c
+tests_unit_test_ring_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_record
+tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_stacks
+tests_unit_test_stacks_SOURCES = tests/unit/test_stacks.c
+tests_unit_test_stacks_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_outbox
+tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c tests/unit/kid.h
+tests_unit_test_outbox_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
