@@ -86,15 +86,15 @@ def _connects(port):
 class Redis(Stack):
     """Debian's redis-server with redis-benchmark on it."""
 
-    def __init__(self, tests="get,set,lpush,zadd,hset", pipeline=4):
+    def __init__(self, tests="get,set,lpush,zadd,hset", pipeline=4, before=()):
         super().__init__()
-        self.tests, self.pipeline = tests, pipeline
+        self.tests, self.pipeline, self.before = tests, pipeline, before
 
     def begin(self):
         targets.need("redis-server", "redis-benchmark")
         self.port = service.free_port()
         directory = self.enter(tempfile.TemporaryDirectory(prefix="ppd-redis-"))
-        self.node = self.enter(Program("redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
+        self.node = self.enter(Program(*self.before, "redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
                                        "--appendonly", "no", "--dir", directory, "--maxmemory", "200mb",
                                        "--maxmemory-policy", "allkeys-lru"))
         service.wait_until(lambda: _connects(self.port), 10, "redis-server")

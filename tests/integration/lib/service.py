@@ -87,8 +87,9 @@ def descriptors_of(pid):
 
 
 class Service:
-    def __init__(self, target=None, conf=None, **env):
-        """target: PPROF_TARGET. conf: text of a pprofd.conf. env: more PPROF_* variables, in lower case."""
+    def __init__(self, target=None, conf=None, before=(), **env):
+        """target: PPROF_TARGET. conf: text of a pprofd.conf. before: what stands before the collector's
+        command. env: more PPROF_* variables, in lower case."""
         if os.geteuid() != 0:
             raise targets.Missing("root is needed to start the service (four users, perf events)")
         for program in ("collector", "symbolizer", "fcgi"):
@@ -100,6 +101,7 @@ class Service:
         self.run = self.directory / "run"
         self.port = free_port()
         self.processes = {}
+        self.before = list(before)
         self.pool = concurrent.futures.ThreadPoolExecutor(128)
         (self.directory / "pprofd.conf").write_text(conf or "")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PPROF_")}
@@ -113,7 +115,7 @@ class Service:
     # ---- life
 
     def start(self, who):
-        command = [str(BUILD / f"pprofd-{who}")]
+        command = [*(self.before if who == "collector" else ()), str(BUILD / f"pprofd-{who}")]
         if who == "web":
             # A copy: the web server's user may not be able to read where the source lies.
             conf = shutil.copy(SOURCE / "conf" / "lighttpd.conf", self.directory)

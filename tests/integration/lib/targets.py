@@ -75,6 +75,11 @@ HOSTILE = {
 }
 
 
+# What starts a program in a mount space of its own, where Debian's debug files (libc6-dbg) are not.
+WITHOUT_DEBUG_FILES = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       'mkdir -p /usr/lib/debug && mount -t tmpfs none /usr/lib/debug && exec "$@"', "sh"]
+
+
 class Missing(Exception):
     """A compiler or tool that this machine does not have: the test skips and says which."""
 
