@@ -275,6 +275,18 @@ node_look(void *ctx)
 
 /* ---- windows */
 
+uint64_t
+node_lost(const struct node *n)
+{
+	uint64_t lost = n->lost_closed;
+	bool known;
+
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
+		if (n->samplers[i])
+			lost += sampler_lost(n->samplers[i], &known);
+	return lost;
+}
+
 uint16_t
 node_retry_after(const struct node *n)
 {
@@ -416,8 +428,11 @@ node_window_close(struct node *n, struct window *w)
 	window_free(w);
 	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
 		if (n->samplers[i] == s && !s->users) {
-			sampler_free(s);
 			n->samplers[i] = NULL;
+			sampler_stop(s);
+			n->lost_closed += s->lost_closed;
+			sampler_free(s);
+			break;
 		}
 	}
 	if (!n->n_windows)

@@ -74,7 +74,7 @@ struct node {
 	pid_t exited_pid;
 	uint64_t told_ns;                  /* when windows last told their peers */
 	struct loop_timer find, tick;
-	uint64_t samples;                  /* counted since the start, for the index */
+	uint64_t samples, lost_closed;     /* since the start; lost: by samplers that are closed */
 };
 
 /* The target's syntax was checked by the configuration's reader. Starts looking. */
@@ -102,6 +102,8 @@ int node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz
 		     struct window **out, struct refusal *no);
 /* Take it out and free it; the last window's end closes the events. */
 void node_window_close(struct node *n, struct window *w);
+/* Samples lost since the start, as far as the kernel counts them. */
+uint64_t node_lost(const struct node *n);
 /* Seconds until the next window ends, at least 1. */
 uint16_t node_retry_after(const struct node *n);
 

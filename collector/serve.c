@@ -139,17 +139,19 @@ static int
 answer_self(struct peer *p, struct buf *b)
 {
 	const struct service *s = p->service;
-	uint64_t samples = 0;
+	uint64_t samples = 0, lost = 0;
 	struct rusage ru;
 
-	for (size_t i = 0; i < s->conf->n_nodes; i++)
+	for (size_t i = 0; i < s->conf->n_nodes; i++) {
 		samples += s->nodes[i].samples;
+		lost += node_lost(&s->nodes[i]);
+	}
 	getrusage(RUSAGE_SELF, &ru);
 	buf_reset(b);
 	buf_u32(b, s->n_windows);
 	buf_u32(b, s->conf->max_windows);
 	buf_u64(b, samples);
-	buf_u64(b, 0);
+	buf_u64(b, lost);
 	buf_u64(b, (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000u +
 			   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000u);
 	buf_u64(b, self_rss_bytes());
