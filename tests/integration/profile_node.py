@@ -65,7 +65,7 @@ class OwnMap(case.Case):
                 make(t.expect["map"])
                 with service.Service(t.pid) as s:
                     p = s.profile(2)
-                self.assertGreater(p.total(), 30)
+                self.assertGreater(p.total(), 5)
                 self.assertFalse(any("root:" in n for n in p.names()))
 
 

@@ -46,7 +46,7 @@ def contains(chain, part):
 def compare(case, profile, expect, debug=True):
     """Assert all that the target's JSON says. debug: the names of inlined functions are known."""
     n = profile.total()
-    case.assertGreater(n, 50, "too few samples to say anything")
+    case.assertGreater(n, 20, "too few samples to say anything")
     for name, share in expect.get("shares", {}).items():
         seen = profile.share(lambda f: short(f.name) == name)
         allowed = tolerance(share, n, expect.get("systematic", 0))
