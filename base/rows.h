@@ -49,6 +49,10 @@ enum row_rule {
 	ROW_PLT,      /* CFA = sp + 8 + (8 if (place & 15) >= cfa): lazy PLT entry */
 	ROW_SIGNAL,   /* a signal trampoline: sp points at the kernel's ucontext */
 	ROW_ROOT,     /* there is no caller */
+	ROW_SWITCH,   /* CFA = fp + 8 * cfa, and that may be on another stack than sp (Go's systemstack
+	               * and the like). cfa 0: this code has no frame, fp is its caller's: the
+	               * return address is the nearest word below fp that is one and whose own row
+	               * gives CFA = fp + 16; where none is, the frame that fp points at is left */
 	ROW_RULES
 };
 

@@ -58,7 +58,6 @@ static const struct {
 struct state {
 	const struct go_module *m;
 	struct rows_writer *w;
-	struct row last;          /* what was added last; a row that repeats it is left out */
 	const struct go_func *f;  /* the function at hand */
 	enum kind kind;
 	bool fp_saved;            /* it has been seen to save rbp */
@@ -82,33 +81,18 @@ kind_of(const struct go_module *m, const struct go_func *f)
 	return f->flag & GO_FUNC_SP_WRITE || f->pcsp == 0 ? UNKNOWN : PLAIN;
 }
 
-static bool
-repeats(const struct row *a, const struct row *b)
-{
-	return a->rule == b->rule && a->cfa == b->cfa && a->fp == b->fp && a->place <= b->place;
-}
-
 static int
 add(struct state *s, uint64_t pc, enum row_rule rule, int64_t cfa_bytes, uint8_t fp)
 {
-	size_t n = s->w->n;
 	uint64_t place;
-	int e;
 
 	if (image_place(s->m->im, pc, &place) < 0 || place > UINT32_MAX)
 		return 0;
-	e = rows_writer_add_cfa(s->w, (uint32_t)place, rule, cfa_bytes, fp);
-	if (e < 0)
-		return e;
-	if (n > 0 && repeats(&s->last, &s->w->rows[n]))
-		s->w->n = n;
-	else
-		s->last = s->w->rows[n];
-	return 0;
+	return rows_writer_add_cfa(s->w, (uint32_t)place, rule, cfa_bytes, fp);
 }
 
 /* An instruction that addresses n(SP) with rbp as its other operand: its length, or 0.
- * 48 OP 6c 24 n8, or 48 OP ac 24 n32. */
+ * 48 OP 2c 24 for n = 0, 48 OP 6c 24 n8, or 48 OP ac 24 n32. */
 static unsigned int
 fp_and_stack(const unsigned char *p, unsigned char op, int64_t n)
 {
@@ -116,6 +100,8 @@ fp_and_stack(const unsigned char *p, unsigned char op, int64_t n)
 
 	if (p[0] != 0x48 || p[1] != op || p[3] != 0x24)
 		return 0;
+	if (p[2] == 0x2c)
+		return n == 0 ? 4 : 0;
 	if (p[2] == 0x6c)
 		return (int8_t)p[4] == n ? 5 : 0;
 	memcpy(&n32, p + 4, sizeof(n32));
@@ -150,6 +136,30 @@ look_at_prologue(const struct image *im, uint64_t pc, int64_t delta)
 	return r;
 }
 
+/* Where an old epilogue's ADDQ delta, SP stands, behind the instruction that restores rbp; or
+ * the run's end. 48 83 c4 n8. */
+static uint64_t
+last_add(const struct image *im, const struct go_pcvalue *v)
+{
+	const unsigned char *p = v->to - v->from > 4 ? image_at(im, v->to - 4, 4) : NULL;
+
+	return p && p[0] == 0x48 && p[1] == 0x83 && p[2] == 0xc4 && p[3] == v->value ? v->to - 4 : v->to;
+}
+
+/* Rows of a run in which rbp is saved; it may be another stack's where rbp points. */
+static int
+add_switching_run(struct state *s, const struct go_pcvalue *v, const struct prologue *p)
+{
+	uint64_t end = last_add(s->m->im, v);
+	int e = 0;
+
+	if (v->from + p->pointed < end)
+		e = add(s, v->from + p->pointed, ROW_SWITCH, 16, FP_SAVED);
+	if (e == 0 && end < v->to)
+		e = add(s, end, ROW_SP, (int64_t)v->value + 8, FP_SAVED);
+	return e;
+}
+
 /* Rows of one run. `made`: the frame has been made just before. */
 static int
 add_run(struct state *s, const struct go_pcvalue *v, bool made)
@@ -169,8 +179,8 @@ add_run(struct state *s, const struct go_pcvalue *v, bool made)
 	e = add(s, v->from, ROW_SP, cfa, p.saved ? ROW_FP_SAME : FP_SAVED);
 	if (e == 0 && p.saved && v->from + p.saved < v->to)
 		e = add(s, v->from + p.saved, ROW_SP, cfa, FP_SAVED);
-	if (e == 0 && s->kind == SWITCHES && v->from + p.pointed < v->to)
-		e = add(s, v->from + p.pointed, ROW_FP, 16, FP_SAVED);
+	if (e == 0 && s->kind == SWITCHES)
+		e = add_switching_run(s, v, &p);
 	return e;
 }
 
@@ -191,14 +201,14 @@ add_runs(struct state *s)
 }
 
 static bool
-has_frame(const struct go_module *m, const struct go_func *f)
+saves_fp(const struct go_module *m, const struct go_func *f)
 {
 	struct go_pcvalue v;
 
 	go_pcvalue_init(&v, m, f, f->pcsp);
 	while (go_pcvalue_next(&v))
 		if (v.value > 0)
-			return true;
+			return look_at_prologue(m->im, v.from, v.value).found;
 	return false;
 }
 
@@ -215,8 +225,8 @@ add_func(struct state *s)
 	/* It is returned to, not called: a caller's address is looked up one byte before. */
 	if (kind == SIGNAL)
 		return add(s, s->f->entry - 1, ROW_SIGNAL, 0, 0);
-	if (kind == SWITCHES && !has_frame(s->m, s->f))
-		return add(s, s->f->entry, ROW_FP, 16, FP_SAVED);
+	if (kind == SWITCHES && !saves_fp(s->m, s->f))
+		return add(s, s->f->entry, ROW_SWITCH, 0, ROW_FP_SAME);
 	return add_runs(s);
 }
 

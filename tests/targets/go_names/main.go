@@ -2,6 +2,7 @@
 // says: the oracle of tests/integration/names_go.py.
 //
 //	go_names < addresses   one link-time address a line, hexadecimal
+//	go_names SECONDS       only work, for somebody who looks at its stacks
 //
 // For each: "@ADDRESS", then a line a frame, innermost first:
 // "NAME<tab>FILE<tab>LINE<tab>START". The expansion is the one that
@@ -19,6 +20,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 	_ "unsafe"
 
 	"go_names/c"
@@ -117,7 +120,52 @@ func exercise() string {
 	return string(text) + fmt.Sprint(err) + f()
 }
 
+func grow(n int) int {
+	var frame [64]int
+	if n > 0 {
+		frame[n%64] = grow(n - 1)
+	}
+	return frame[n%64] + n
+}
+
+// work keeps the runtime busy too: new stacks, garbage, timers, locks, C.
+func work(seconds int) {
+	var mu sync.Mutex
+	texts := map[string]int{}
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	for round := 0; time.Now().Before(end); round++ {
+		done := make(chan string)
+		for i := 0; i < 4; i++ {
+			go func(n int) {
+				mu.Lock()
+				texts[strconv.Itoa(grow(n%300))] = c.Plus(n, c.Back(n))
+				mu.Unlock()
+				done <- exercise()
+			}(4*round + i)
+		}
+		for i := 0; i < 4; i++ {
+			select {
+			case s := <-done:
+				mu.Lock()
+				texts[s] = len(s)
+				mu.Unlock()
+			case <-time.After(time.Minute):
+			}
+		}
+		time.Sleep(time.Microsecond)
+		if round%100 == 0 {
+			texts = map[string]int{}
+			runtime.GC()
+		}
+	}
+}
+
 func main() {
+	if len(os.Args) > 1 {
+		seconds, _ := strconv.Atoi(os.Args[1])
+		work(seconds)
+		return
+	}
 	if pprof.Lookup("heap") == nil || exercise() == "" {
 		os.Exit(1)
 	}
