@@ -45,26 +45,30 @@ step() {
 	return "$status"
 }
 
-# End all jobs with their children: TERM, five seconds, KILL.
+# End all jobs with their children: TERM, five seconds, KILL. (bash says "Terminated" of each.)
 stop_jobs() {
+	{ end_jobs; } 2>/dev/null
+}
+
+end_jobs() {
 	local pid pids
 
 	pids=$(jobs -p)
 	for pid in $pids; do
-		kill -TERM -- "-$pid" 2>/dev/null || :
-		kill -CONT -- "-$pid" 2>/dev/null || :
+		kill -TERM -- "-$pid" || :
+		kill -CONT -- "-$pid" || :
 	done
 	for _ in $(seq 100); do
-		any_group $pids || return 0
+		if ! any_group $pids; then
+			wait
+			return 0
+		fi
 		sleep 0.05
 	done
 	for pid in $pids; do
-		kill -KILL -- "-$pid" 2>/dev/null || :
+		kill -KILL -- "-$pid" || :
 	done
-	for _ in $(seq 40); do
-		any_group $pids || return 0
-		sleep 0.05
-	done
+	wait
 }
 
 # Is a process left in one of these groups? (Zombies are none.)
@@ -190,6 +194,7 @@ build() {
 		say "configuring $dir"
 		step logged env -C "$dir" "$top/configure" -q "$@" || build_failed "$log" configure
 		as_owner sh -c 'echo "$2" >"$1"' sh "$dir/options" "$*"
+		as_owner touch "$dir/config.h" # not older than its stamp, or make -q always finds work
 	fi
 	# Says something only where there is something to do.
 	if ! as_owner make -q -C "$dir" $targets >/dev/null 2>&1; then

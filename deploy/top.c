@@ -42,6 +42,7 @@ struct function {
 	uint64_t id, name;
 	int64_t flat, cum;
 	size_t seen; /* the last sample that counted it: recursion counts once */
+	struct function *counts_as; /* the first of its name */
 };
 
 struct location {
@@ -219,6 +220,7 @@ count_sample(struct profile *p, struct bytes message, size_t nth)
 
 			if (!fn)
 				continue;
+			fn = fn->counts_as;
 			if (leaf)
 				fn->flat += value;
 			leaf = false;
@@ -237,6 +239,41 @@ print_string(const struct profile *p, uint64_t i)
 	/* A name comes from the node: nothing in it may steer the terminal. */
 	for (const unsigned char *s = p->strings[i].p; s < p->strings[i].end; s++)
 		putchar(*s < 0x20 || *s == 0x7f ? '?' : *s);
+}
+
+/* The name's bytes, or none. */
+static struct bytes
+name_of(const struct profile *p, const struct function *fn)
+{
+	static const unsigned char none[1];
+
+	return fn->name < p->n_strings ? p->strings[fn->name] : (struct bytes){ none, none };
+}
+
+static int
+by_name(const void *a, const void *b, void *profile)
+{
+	struct bytes x = name_of(profile, *(struct function *const *)a), y = name_of(profile, *(struct function *const *)b);
+	size_t n = (size_t)(x.end - x.p), m = (size_t)(y.end - y.p);
+	int order = memcmp(x.p, y.p, n < m ? n : m);
+
+	return order ? order : (n > m) - (n < m);
+}
+
+/* One name, one line: functions of different files may share it. */
+static void
+join_names(struct profile *p)
+{
+	struct function **all = reallocarray(NULL, p->n_functions + 1, sizeof(struct function *));
+
+	if (!all)
+		die("out of memory");
+	for (size_t i = 0; i < p->n_functions; i++)
+		all[i] = &p->functions[i];
+	qsort_r(all, p->n_functions, sizeof(struct function *), by_name, p);
+	for (size_t i = 0; i < p->n_functions; i++)
+		all[i]->counts_as = i && by_name(&all[i - 1], &all[i], p) == 0 ? all[i - 1]->counts_as : all[i];
+	free(all);
 }
 
 static int
@@ -268,7 +305,7 @@ print_top(struct profile *p, size_t lines)
 	       p->n_samples);
 	printf("%10s %6s %6s %10s %6s\n", "flat", "flat%", "sum%", "cum", "cum%");
 	qsort(p->functions, p->n_functions, sizeof(*p->functions), heavier);
-	for (size_t i = 0; i < p->n_functions && i < lines; i++) {
+	for (size_t i = 0; i < p->n_functions && i < lines && p->functions[i].cum; i++) {
 		const struct function *fn = &p->functions[i];
 
 		sum += (double)fn->flat;
@@ -317,6 +354,7 @@ main(int argc, char **argv)
 		qsort(p.locations, p.n_locations, sizeof(*p.locations), by_id);
 	if (p.n_functions)
 		qsort(p.functions, p.n_functions, sizeof(*p.functions), by_id);
+	join_names(&p);
 	for (size_t i = 0; i < p.n_samples; i++)
 		count_sample(&p, p.samples[i], i + 1);
 	print_top(&p, 20);

@@ -44,7 +44,7 @@ AC_DEFUN([PPD_BFD], [
 #include <bfd.h>
 ]], [[bfd_init(); return bfd_fdopenr("x", "elf64-x86-64", -1) != 0;]])], [
 			ppd_cv_bfd_version=`$READELF -d conftest$EXEEXT 2>/dev/null |
-				sed -n 's/.*@<:@libbfd-\(@<:@0-9@:>@*\.@<:@0-9.@:>@*@<:@0-9@:>@\).*/\1/p'`
+				sed -n 's/.*libbfd-\(@<:@0-9@:>@*\.@<:@0-9.@:>@*@<:@0-9@:>@\).*/\1/p'`
 			AS_IF([test -z "$ppd_cv_bfd_version"],
 				[ppd_cv_bfd_version=`ld -v 2>/dev/null | sed 's/.* \(@<:@0-9@:>@@<:@0-9.@:>@*\).*/\1/'`])])])
 	LIBS="$ppd_saved"
