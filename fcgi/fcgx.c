@@ -106,6 +106,17 @@ fcgx_body(struct fcgx *f, struct request *req)
 	return 0;
 }
 
+/* The query to the byte, as Go sees it: lighttpd rewrites escapes in QUERY_STRING ("%2" to "%252"). */
+static const char *
+fcgx_query(struct fcgx *f)
+{
+	const char *uri = fcgx_param(f, "REQUEST_URI"), *mark = strchr(uri, '?');
+
+	if (mark)
+		return mark + 1;
+	return *uri ? "" : fcgx_param(f, "QUERY_STRING");
+}
+
 int
 fcgx_request(struct fcgx *f, struct request *req)
 {
@@ -116,7 +127,7 @@ fcgx_request(struct fcgx *f, struct request *req)
 	/* The web server cuts the path in two wherever its own rule matched. */
 	if (strlen(script) + strlen(rest) < sizeof(req->path))
 		strcat(strcpy(req->path, script), rest);
-	req->query = fcgx_param(f, "QUERY_STRING");
+	req->query = fcgx_query(f);
 	req->content_type = fcgx_param(f, "CONTENT_TYPE");
 	req->remote_addr = fcgx_param(f, "REMOTE_ADDR");
 	req->remote_port = fcgx_param(f, "REMOTE_PORT");

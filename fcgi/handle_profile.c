@@ -11,8 +11,8 @@
 #include "fcgi/enc_pprof.h"
 #include "fcgi/params.h"
 
-/* Of the profile of a busy redis (4,000 stacks): level 1 takes 4 ms for 146 kB, level 6 takes
- * 11 ms for 120 kB. */
+/* 4,000 stacks of 8-31 frames: level 1 takes 8 ms for 196 kB, level 3 10 ms for 194 kB, level 6 15 ms
+ * for 189 kB. */
 #define ZLIB_LEVEL 1
 
 /* The window is over: make its profile the reply. Returns 0 or -errno. */

@@ -55,6 +55,38 @@ UNIT_TESTS += tests/unit/test_outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c tests/unit/kid.h
 tests_unit_test_outbox_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
 
+# Of fcgi/: libfcgi itself is only in main and fcgx.c, but the archive has all of it.
+FCGI_TEST_LDADD = libfcgiapp.a libconf.a libbase.a \
+	$(FCGI_LIBS) $(Z_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS) -lm -lpthread
+
+UNIT_TESTS += tests/unit/test_params
+tests_unit_test_params_SOURCES = tests/unit/test_params.c
+tests_unit_test_params_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_route
+tests_unit_test_route_SOURCES = tests/unit/test_route.c
+tests_unit_test_route_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_symbol
+tests_unit_test_symbol_SOURCES = tests/unit/test_symbol.c
+tests_unit_test_symbol_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_profile
+tests_unit_test_profile_SOURCES = tests/unit/test_profile.c
+tests_unit_test_profile_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_enc_pprof
+tests_unit_test_enc_pprof_SOURCES = tests/unit/test_enc_pprof.c
+tests_unit_test_enc_pprof_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_page
+tests_unit_test_page_SOURCES = tests/unit/test_page.c
+tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_gone
+tests_unit_test_gone_SOURCES = tests/unit/test_gone.c
+tests_unit_test_gone_LDADD = $(FCGI_TEST_LDADD)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif

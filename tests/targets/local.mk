@@ -53,3 +53,14 @@ EXTRA_DIST += \
 	tests/integration/lib/spoil.py \
 	tests/integration/lib/targets.py \
 	tests/bench/run
+
+# Plays the collector and the symbolizer for tests of pprofd-fcgi alone.
+noinst_PROGRAMS += tests/targets/fake_collector
+tests_targets_fake_collector_SOURCES = tests/targets/fake_collector.c
+tests_targets_fake_collector_LDADD = libbase.a -lpthread
+EXTRA_DIST += \
+	tests/targets/encoder_lib.c \
+	tests/targets/encoder_main.c \
+	tests/integration/encoder.py \
+	tests/integration/fcgi.py \
+	tests/integration/lib/front.py

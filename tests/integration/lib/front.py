@@ -5,6 +5,7 @@
 
 The script says what the fake tells; its grammar stands at the top of fake_collector.c.
 """
+import contextlib
 import re
 import subprocess
 import time
@@ -131,6 +132,16 @@ class Front(service.Service):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
         service.wait_until(lambda: (self.run / "collector.sock").exists(), 5, "the fake collector")
+
+    def ready(self, seconds=20):
+        def answers():
+            with contextlib.suppress(OSError):
+                return self.get("", timeout=5).status == 200
+
+        if self.collector:
+            super().ready(seconds)
+        else:
+            service.wait_until(answers, seconds, "the index page")
 
     def said(self, pattern):
         """All of the fake's lines that match: what it saw of its windows."""
