@@ -59,16 +59,12 @@ debug_file_is_fair(int fd, pid_t pid)
 	return pid > 0 && stat(proc, &owner) == 0 && owner.st_uid == st.st_uid;
 }
 
-static int
-open_debug_at(const char *root, const char *path, pid_t pid)
+static bool
+file_belongs_to(int fd, uid_t owner)
 {
-	int fd = files_open_below(root, path);
+	struct stat st;
 
-	if (fd >= 0 && !debug_file_is_fair(fd, pid)) {
-		close(fd);
-		return -EACCES;
-	}
-	return fd;
+	return fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == owner);
 }
 
 /* The candidate paths of a debug file, most likely first; each is tried below every root. */
@@ -129,7 +125,7 @@ candidates_name(struct candidates *c, enum wire_file kind, const char *name, con
 
 int
 files_open_debug(enum wire_file kind, const void *name, size_t len, pid_t pid, const char *object_path,
-		 const char *debug_dir)
+		 uid_t owner, const char *debug_dir)
 {
 	struct candidates c = { .n = 0 };
 	char node_root[64] = "", text[PATH_LEN];
@@ -150,10 +146,13 @@ files_open_debug(enum wire_file kind, const void *name, size_t len, pid_t pid, c
 		if (!roots[r][0])
 			continue;
 		for (size_t i = 0; i < c.n; i++) {
-			int fd = open_debug_at(roots[r], c.path[i], pid);
+			int fd = files_open_below(roots[r], c.path[i]);
 
-			if (fd >= 0)
+			if (fd < 0)
+				continue;
+			if (debug_file_is_fair(fd, pid) && (roots[r] != node_root || file_belongs_to(fd, owner)))
 				return fd;
+			close(fd);
 		}
 	}
 	return -ENOENT;

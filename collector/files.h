@@ -22,9 +22,12 @@ int files_open_below(const char *root, const char *path);
  * by process `pid` (0: unknown): looked for in the node's root, on the host and in `debug_dir`
  * ("": none). Only files that begin as ELF files do, and that everybody may read or that belong
  * to the node's user: a hostile file name must not become a way to read others' files.
+ * What stands in a node's root counts only where root or `owner`, the user whose file the object
+ * is, has put it there: in a namespace of its own a node could set up debug files for a library
+ * that it shares with others, and so name their functions.
  * Returns a descriptor or -errno.
  */
 int files_open_debug(enum wire_file kind, const void *name, size_t len, pid_t pid, const char *object_path,
-		     const char *debug_dir);
+		     uid_t owner, const char *debug_dir);
 
 #endif

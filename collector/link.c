@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -96,7 +97,7 @@ link_rows(struct link *l, struct wire_msg *m)
 	error = cur_u32(&c);
 	if (cur_error(&c))
 		return -EBADMSG;
-	if (!o || o->state == OBJECT_ROWS_READY)
+	if (!o || o->state == OBJECT_ROWS_READY || o->state == OBJECT_ROWS_NONE)
 		return 0;
 	o->state = OBJECT_ROWS_FAILED;
 	if (error == 0 && m->fd >= 0) {
@@ -120,6 +121,7 @@ link_file_ask(struct link *l, struct wire_msg *m)
 	uint32_t ticket;
 	uint8_t kind;
 	const char *name;
+	struct stat st;
 	struct buf b;
 	size_t len;
 	int fd, r;
@@ -131,7 +133,9 @@ link_file_ask(struct link *l, struct wire_msg *m)
 	name = cur_str(&c, &len);
 	if (cur_error(&c) || kind > WIRE_FILE_ALTLINK)
 		return -EBADMSG;
-	fd = o ? files_open_debug((enum wire_file)kind, name, len, o->pid, o->path, l->debug_dir) : -ENOENT;
+	fd = o && fstat(o->fd, &st) == 0 ?
+		     files_open_debug((enum wire_file)kind, name, len, o->pid, o->path, st.st_uid, l->debug_dir) :
+		     -ENOENT;
 	buf_init(&b, WIRE_BODY_MAX);
 	buf_u32(&b, ticket);
 	buf_u32(&b, fd < 0 ? (uint32_t)-fd : 0);

@@ -121,7 +121,7 @@ objects_get(struct objects *os, enum wire_map_kind kind, int fd, pid_t pid, cons
 		goto fail;
 	o->id = os->next_id++;
 	o->key = key;
-	o->fd = fd;
+	o->fd = fd < 0 ? -1 : fd;
 	o->pid = pid;
 	o->refs = 1;
 	o->state = kind == WIRE_MAP_FILE || kind == WIRE_MAP_VDSO ? OBJECT_ROWS_WAITING : OBJECT_ROWS_NONE;
