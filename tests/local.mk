@@ -87,6 +87,30 @@ UNIT_TESTS += tests/unit/test_gone
 tests_unit_test_gone_SOURCES = tests/unit/test_gone.c
 tests_unit_test_gone_LDADD = $(FCGI_TEST_LDADD)
 
+UNIT_TESTS += tests/unit/test_event
+tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/kid.h
+tests_unit_test_event_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_proc
+tests_unit_test_proc_SOURCES = tests/unit/test_proc.c tests/unit/kid.h
+tests_unit_test_proc_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_target
+tests_unit_test_target_SOURCES = tests/unit/test_target.c tests/unit/kid.h
+tests_unit_test_target_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_maps
+tests_unit_test_maps_SOURCES = tests/unit/test_maps.c tests/unit/kid.h
+tests_unit_test_maps_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_objects
+tests_unit_test_objects_SOURCES = tests/unit/test_objects.c tests/unit/kid.h
+tests_unit_test_objects_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_files
+tests_unit_test_files_SOURCES = tests/unit/test_files.c tests/unit/kid.h
+tests_unit_test_files_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
