@@ -21,6 +21,7 @@
 #define ORIGINS_MAX 16                          /* DIEs that a name is followed through */
 #define SPLITS_MAX 512                          /* split files open at a time */
 #define FUNCS_TOTAL_MAX ((size_t)1 << 22)       /* function ranges kept: 64 MB */
+#define READ_KEEP ((uint64_t)8 << 20)           /* bytes read before their pages are given back */
 #define CALLS_MAX ((size_t)256 << 20)           /* bytes of calls of one unit */
 
 struct dwarf_reader {
@@ -31,6 +32,7 @@ struct dwarf_reader {
 	struct dwarf_files files;
 	size_t splits;                 /* split files open */
 	size_t funcs;                  /* function ranges kept */
+	uint64_t read;                 /* bytes read (about) whose pages are still here */
 };
 
 /* What naming the addresses of one unit needs. */
@@ -459,6 +461,17 @@ job_fini(struct job *j)
 	arena_fini(&j->calls);
 }
 
+static void
+pages_release(struct dwarf_reader *d, uint64_t keep)
+{
+	if (d->read <= keep)
+		return;
+	dwarf_sections_release(&d->sections);
+	dwarf_sections_release(&d->alt);
+	dwarf_sections_release(&d->package);
+	d->read = 0;
+}
+
 /* Name the addresses of one unit. */
 static int
 unit_name(struct dwarf_reader *d, struct dwarf_unit *unit, struct chain **chains, size_t n, struct arena *a)
@@ -484,6 +497,8 @@ unit_name(struct dwarf_reader *d, struct dwarf_unit *unit, struct chain **chains
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = j.leaf[i] ? answer(&j, chains[i], j.leaf[i], &j.rows[i])
 			      : answer_line(&j, chains[i], &j.rows[i]);
+	d->read += j.tree->bytes + j.lines.program.size;
+	pages_release(d, READ_KEEP);
 out:
 	job_fini(&j);
 	return r;
@@ -532,6 +547,7 @@ dwarf_name(struct dwarf_reader *d, struct chain *chains, size_t n, struct arena 
 		units_trim(d);
 		r = unit_name(d, &d->units.v[sorted[i].unit], of_unit, end - i, a);
 	}
+	pages_release(d, 0);
 	if (r < 0)
 		err_set(why, r, "dwarf: no memory for the answers");
 out:

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -396,6 +397,25 @@ dwarf_sections_close(struct dwarf_sections *s)
 	if (s->image)
 		munmap(s->image, s->image_size);
 	memset(s, 0, sizeof(*s));
+}
+
+void
+dwarf_sections_release(const struct dwarf_sections *s)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), map = (uintptr_t)s->map;
+
+	/* Only sections, and only in the file: libelf keeps notes elsewhere, and an image has no
+	 * file to come back from. */
+	for (int i = 0; s->map && i < DWARF_SECTIONS; i++) {
+		uintptr_t from = (uintptr_t)s->span[i].data, end = from + s->span[i].size;
+
+		if (from < map || end > map + s->map_size)
+			continue;
+		from = (from + page - 1) & ~(page - 1);
+		end &= ~(page - 1);
+		if (from < end)
+			madvise((void *)from, end - from, MADV_DONTNEED);
+	}
 }
 
 /* ---- what is in them ---- */

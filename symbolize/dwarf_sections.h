@@ -55,6 +55,10 @@ int dwarf_sections_make(struct dwarf_sections *s, const struct dwarf_span *spans
 /* Zeros are fine. */
 void dwarf_sections_close(struct dwarf_sections *s);
 
+/* Let the kernel take back the pages of the file that were read; what is read again comes from its
+ * page cache. Without this a walk over a large .debug_info ends with all of it resident. */
+void dwarf_sections_release(const struct dwarf_sections *s);
+
 /* The file name and the build-id in .gnu_debugaltlink. Returns false when there is none. */
 bool dwarf_sections_altlink(const struct dwarf_sections *s, const char **name, struct dwarf_span *id);
 /* Does the file have this build-id? */

@@ -111,6 +111,46 @@ UNIT_TESTS += tests/unit/test_files
 tests_unit_test_files_SOURCES = tests/unit/test_files.c tests/unit/kid.h
 tests_unit_test_files_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_answers
+tests_unit_test_answers_SOURCES = tests/unit/test_answers.c tests/unit/kid.h
+tests_unit_test_answers_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_demangle
+tests_unit_test_demangle_SOURCES = tests/unit/test_demangle.c
+tests_unit_test_demangle_LDADD = libsymbolize.a libbase.a $(IBERTY_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_object
+tests_unit_test_object_SOURCES = tests/unit/test_object.c tests/unit/elf_maker.h
+tests_unit_test_object_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_kallsyms
+tests_unit_test_kallsyms_SOURCES = tests/unit/test_kallsyms.c
+tests_unit_test_kallsyms_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_jit_map
+tests_unit_test_jit_map_SOURCES = tests/unit/test_jit_map.c
+tests_unit_test_jit_map_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_child
+tests_unit_test_child_SOURCES = tests/unit/test_child.c tests/unit/elf_maker.h tests/unit/kid.h
+tests_unit_test_child_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_LIBS) $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_parent
+tests_unit_test_parent_SOURCES = tests/unit/test_parent.c tests/unit/elf_maker.h tests/unit/kid.h
+tests_unit_test_parent_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_LIBS) $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_dwarf_lines
+tests_unit_test_dwarf_lines_SOURCES = tests/unit/test_dwarf_lines.c
+tests_unit_test_dwarf_lines_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_dwarf_ranges
+tests_unit_test_dwarf_ranges_SOURCES = tests/unit/test_dwarf_ranges.c
+tests_unit_test_dwarf_ranges_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_dwarf
+tests_unit_test_dwarf_SOURCES = tests/unit/test_dwarf.c
+tests_unit_test_dwarf_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -121,3 +161,8 @@ noinst_PROGRAMS += tests/targets/name_places
 tests_targets_name_places_SOURCES = tests/targets/name_places.c
 tests_targets_name_places_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS)
 EXTRA_DIST += tests/integration/names_dwarf.py
+
+# Plays collector and fcgi against a running pprofd-symbolizer; for people, and for the bench.
+noinst_PROGRAMS += tests/targets/ask_names
+tests_targets_ask_names_SOURCES = tests/targets/ask_names.c
+tests_targets_ask_names_LDADD = libsymbolize.a libbase.a

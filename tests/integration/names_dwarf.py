@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """DWARF of many compilers and forms, named by us and by llvm-symbolizer: depths and lines must agree.
 
-    names_dwarf.py [--only WORD] [--addresses N] [--seed N] [--large] [--keep DIR]
+    names_dwarf.py [--only WORD] [--addresses N] [--seed N] [--spoil N] [--large] [--keep DIR]
 
 Builds small programs into a temporary directory in every form of DWARF that the reader claims to know,
 asks both for the same random addresses of .text, and prints for each how many chains have the same
 depth and the same lines in all their frames (and CPU and memory of both). A form that a tool here
 cannot make is skipped and said; where none can be made the test is skipped (77).
+
+Then --spoil N (default 20) copies of each program are spoiled at random, in their headers and debug
+sections, and named again: that may lose names but must end well and soon.
 
 --large adds a C++ program of about 100 MB of DWARF, for the bench. NAME_PLACES names the program
 tests/targets/name_places where it is not found beside the current directory.
@@ -20,6 +23,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -154,6 +158,11 @@ template <typename T> __attribute__((noinline)) uint64_t run(uint64_t seed)
 	return deep(5) + inner::of(seed);
 }
 }
+template <int N> struct number {
+	uint64_t v;
+	number(uint64_t n = N) : v(n) {}
+	operator uint64_t() const { return v; }
+};
 uint64_t work@(uint64_t seed)
 {
 	return space@::run<uint64_t>(seed) + space@::run<uint32_t>(seed)@MORE;
@@ -213,7 +222,7 @@ def units(build, lang, n, more=0):
     text, ext, number = (C_UNIT, "c", "uint32_t") if lang == "c" else (CXX_UNIT, "cc", "uint64_t")
     names = []
     for i in range(n):
-        extra = "".join(" + space%d::step<%d>::apply(seed)" % (i, k + 10) for k in range(more))
+        extra = "".join(" + space%d::run<number<%d>>(seed)" % (i, k) for k in range(more))
         names.append("%s%d.%s" % (lang, i, ext))
         write(os.path.join(build, names[-1]), text.replace("@MORE", extra).replace("@", str(i)))
     decls = "".join("%s work%d(%s);\n" % (number, i, number) for i in range(n))
@@ -265,6 +274,9 @@ FORMS = [
      "-O2 -g -ffunction-sections -fuse-ld=lld -Wl,--gc-sections -Wl,--icf=all", []),
     ("Rust release", "rustc", "rs", "-O -g", []),
     ("Rust release, DWARF 5", "rustc", "rs", "-O -g -Z dwarf-version=5", []),
+    ("Rust, one unit of many", "rustc", "rs", "-O -g -C lto=fat", []),
+    ("Rust split", "rustc", "rs", "-O -g -C split-debuginfo=unpacked", []),
+    ("Rust packed", "rustc", "rs", "-O -g -C split-debuginfo=packed", []),
 ]
 
 
@@ -302,19 +314,29 @@ def build_form(form, top, n_units):
     return (program, "") if code == 0 else (None, out.splitlines()[-1] if out else "exit %d" % code)
 
 
+LARGE_TEMPLATES = 90
+LARGE_COPIES = 12
+
 # ---------------------------------------------------------------- asking both
+
+def sections(data):
+    """[(name, address, offset, size)] of an ELF file."""
+    shoff, = struct.unpack_from("<Q", data, 0x28)
+    entsize, count, names = struct.unpack_from("<HHH", data, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", data, shoff + i * entsize) for i in range(count)]
+    result = []
+    for name, _, _, addr, offset, size in headers:
+        at = headers[names][4] + name
+        result.append((data[at:data.index(b"\0", at)].decode("latin-1"), addr, offset, size))
+    return result
+
 
 def text_section(path):
     """Address and size of .text."""
     with open(path, "rb") as f:
-        data = f.read()
-    shoff, = struct.unpack_from("<Q", data, 0x28)
-    entsize, count, names = struct.unpack_from("<HHH", data, 0x3a)
-    headers = [struct.unpack_from("<IIQQQQ", data, shoff + i * entsize) for i in range(count)]
-    for name, _, _, addr, _, size in headers:
-        at = headers[names][4] + name
-        if data[at:at + 6] == b".text\0":
-            return addr, size
+        for name, addr, _, size in sections(f.read()):
+            if name == ".text":
+                return addr, size
     raise SystemExit("%s: no .text" % path)
 
 
@@ -403,6 +425,66 @@ def ask_both(program, reader, ours_of, llvm, addresses):
     return score, (cpu, rss, their_cpu, their_rss)
 
 
+# ---------------------------------------------------------------- spoiled copies
+
+SPOILED_SECONDS = 20  # for a small program; a hang, not a slow machine
+
+
+def spoil(data, rng):
+    """A copy with a few places overwritten: anywhere in the debug sections, in the ELF header, in the
+    section headers; or cut short."""
+    data = bytearray(data)
+    places = [(offset, size) for name, _, offset, size in sections(data)
+              if size and offset + size <= len(data) and ("debug" in name)]
+    shoff, = struct.unpack_from("<Q", data, 0x28)
+    for _ in range(rng.choice([1, 2, 5, 20, 100])):
+        offset, size = rng.choice(places) if rng.random() < 0.97 else rng.choice([(0, 64), (shoff, 64 * 40)])
+        at = offset + (rng.randrange(size) if rng.random() < 0.7 else rng.randrange(min(size, 64)))
+        new = rng.choice([b"\0", b"\xff", b"\x80", b"\x7f", b"\xff" * 8, b"\0" * 8, rng.randbytes(1), rng.randbytes(4)])
+        new = new if rng.random() < 0.9 else bytes(data[offset + rng.randrange(size):][:rng.randrange(64)])
+        at = min(at, len(data) - len(new))
+        data[at:at + len(new)] = new
+    return bytes(data[:rng.randrange(len(data))] if rng.random() < 0.02 else data)
+
+
+def name_spoiled(program, reader, addresses, times, rng):
+    """Returns (runs that ended badly, longest seconds). Half of the time it is a file beside the program
+    that is spoiled: its split units, or what dwz has put elsewhere."""
+    path, bad, longest = program + ".spoiled", [], 0
+    build = os.path.dirname(program)
+    if os.path.exists(program + ".dwp"):
+        shutil.copy(program + ".dwp", path + ".dwp")
+    sound = {}
+    shutil.copy(program, path)
+    for name in os.listdir(build):
+        if name.endswith((".dwo", ".alt", ".spoiled", ".spoiled.dwp")):
+            with open(os.path.join(build, name), "rb") as f:
+                sound[os.path.join(build, name)] = f.read()
+    beside = [name for name in sound if name != path]
+    for i in range(times):
+        victim = rng.choice(beside) if beside and rng.random() < 0.5 else path
+        with open(victim, "wb") as f:
+            f.write(spoil(sound[victim], rng))
+        before = time.monotonic()
+        try:
+            r = subprocess.run([reader, "-q", path, build], stdout=subprocess.DEVNULL,
+                               input="".join("0x%x\n" % a for a in addresses), stderr=subprocess.PIPE,
+                               text=True, errors="replace", timeout=SPOILED_SECONDS)
+            # 1: refused, with a sentence. A sanitizer says 1 too, and more.
+            why = "" if r.returncode in (0, 1) and "Sanitizer" not in r.stderr and "runtime error" not in r.stderr \
+                else "status %d %s" % (r.returncode, r.stderr[:3000])
+        except subprocess.TimeoutExpired:
+            why = "did not end within %d s" % SPOILED_SECONDS
+        longest = max(longest, time.monotonic() - before)
+        if why:
+            kept = os.path.join(tempfile.gettempdir(), "spoiled.%d.%d" % (os.getpid(), i))
+            shutil.copy(victim, kept)
+            bad.append("%s: %s" % (kept, why))
+        with open(victim, "wb") as f:
+            f.write(sound[victim])
+    return bad, longest
+
+
 def find_reader():
     for at in [os.environ.get("NAME_PLACES", ""), "tests/targets/name_places",
                os.path.join(TOP, "tests/targets/name_places"),
@@ -413,18 +495,20 @@ def find_reader():
 
 
 def large_program(top):
-    """A C++ program of about 100 MB of DWARF: one generated unit of a dozen templates, many times."""
+    """About 100 MB of DWARF: one C++ unit of many templates, compiled once, and copies of the object
+    in which the symbols that it defines have other names."""
     build = os.path.join(top, "large")
     os.mkdir(build)
-    objects = []
-    for source in units(build, "cc", 36, more=60):
-        objects.append(source.replace(".cc", ".o"))
-        code, out = sh("g++ -O2 -g -c %s -o %s" % (source, objects[-1]), build)
+    units(build, "cc", 1, more=LARGE_TEMPLATES)
+    commands = ["g++ -O2 -g -c cc0.cc -o cc0.o"]
+    for i in range(1, LARGE_COPIES):
+        commands.append("nm --defined-only -j cc0.o | sort -u | sed 's/.*/& &.copy%d/' > names" % i)
+        commands.append("objcopy --redefine-syms=names cc0.o copy%d.o" % i)
+    commands.append("g++ -O2 -g cc_main.cc *.o -Wl,--no-gc-sections -o program")
+    for command in commands:
+        code, out = sh(command, build)
         if code:
-            raise SystemExit(out)
-    code, out = sh("g++ -g -o program %s" % " ".join(objects), build)
-    if code:
-        raise SystemExit(out)
+            raise SystemExit("%s: %s" % (command, out))
     return os.path.join(build, "program")
 
 
@@ -434,6 +518,7 @@ def main():
     args.add_argument("--addresses", type=int, default=2000)
     args.add_argument("--units", type=int, default=3)
     args.add_argument("--seed", type=int, default=1)
+    args.add_argument("--spoil", type=int, default=20)
     args.add_argument("--large", action="store_true")
     args.add_argument("--keep", help="build here and keep it")
     args.add_argument("-v", action="store_true", help="print what differs")
@@ -449,7 +534,7 @@ def main():
     top = args.keep or tempfile.mkdtemp(prefix="names_dwarf.")
     os.makedirs(top, exist_ok=True)
     rng = random.Random(args.seed)
-    bad = done = 0
+    bad = done = worst = 0
     print("%-26s %6s %5s %7s %7s %7s %7s   %s" % ("", "chains", "depth", "depth=", "lines=", "files=", "names=",
                                                "CPU s, RSS MB: ours | llvm"))
     try:
@@ -479,6 +564,11 @@ def main():
                 print("%-26s %s   %.2f %.0f | %.2f %.0f%s" % ((name, score.row()) + cost + ("" if ok else "  FAILED",)))
                 for at, ours, theirs in score.differ[:10 if args.v else 0 if ok else 3]:
                     print("    0x%x\n      ours %s\n      llvm %s" % (at, ours, theirs))
+            if not name.startswith("large"):
+                ends, longest = name_spoiled(program, reader, asked[::10], args.spoil, rng)
+                worst, bad = max(worst, longest), bad + len(ends)
+                for end in ends:
+                    print("    spoiled: %s" % end)
             if not args.keep:
                 shutil.rmtree(os.path.dirname(program))
     finally:
@@ -487,7 +577,8 @@ def main():
     if not done:
         print("skipped: nothing could be built")
         return 77
-    print("%d forms, %d below %.1f %%" % (done, bad, 100 * ENOUGH))
+    print("%d forms; %d failures; %d spoiled copies of each, the slowest took %.1f s"
+          % (done, bad, args.spoil, worst))
     return 1 if bad else 0
 
 
