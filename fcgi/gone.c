@@ -40,13 +40,24 @@ gone_fini(struct gone *g)
 	pthread_mutex_destroy(&g->lock);
 }
 
-/* An address as the kernel keeps it. Returns its family, 0 for none. */
+/* An address as the kernel keeps it. Returns its family, 0 for none. lighttpd leaves the brackets
+ * of server.bind = "[::1]" in SERVER_ADDR. */
 static uint8_t
-gone_address(const char *text, uint32_t to[4])
+gone_address(const char *cgi, uint32_t to[4])
 {
+	char text[INET6_ADDRSTRLEN];
 	struct in6_addr six;
+	size_t n = strlen(cgi);
 
 	memset(to, 0, 4 * sizeof(to[0]));
+	if (n > 2 && cgi[0] == '[' && cgi[n - 1] == ']') {
+		cgi++;
+		n -= 2;
+	}
+	if (n >= sizeof(text))
+		return 0;
+	memcpy(text, cgi, n);
+	text[n] = '\0';
 	if (inet_pton(AF_INET, text, to) == 1)
 		return AF_INET;
 	if (inet_pton(AF_INET6, text, &six) != 1)

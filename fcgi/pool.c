@@ -16,7 +16,7 @@
 #include "fcgi/request.h"
 #include "fcgi/route.h"
 
-/* The deepest path (a request, a sample of the longest stack, a formatted line) needs 90 kB. */
+/* The deepest path (a request, a sample of the longest stack, a formatted line) needs 60 kB. */
 #define STACK_BYTES (256u << 10)
 #define TROUBLE_MS 100 /* a pause when accept() fails, so that it is not asked in a circle */
 

@@ -135,6 +135,20 @@ one_over_ipv6_too(void **state)
 }
 
 static void
+brackets_around_an_address_do_not_matter(void **state)
+{
+	struct gone_watch plain, bracketed;
+	struct request req = { .remote_addr = "::1", .remote_port = "5", .server_addr = "::1", .server_port = "6" };
+
+	(void)state;
+	gone_watch_init(&plain, &req);
+	req.server_addr = "[::1]";
+	gone_watch_init(&bracketed, &req);
+	assert_int_equal(plain.family, AF_INET6);
+	assert_memory_equal(&plain, &bracketed, sizeof(plain));
+}
+
+static void
 one_over_ipv4_at_an_ipv6_socket_too(void **state)
 {
 	(void)state;
@@ -205,6 +219,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_client_that_leaves_is_seen),
 		TEST(one_over_ipv6_too),
+		TEST(brackets_around_an_address_do_not_matter),
 		TEST(one_over_ipv4_at_an_ipv6_socket_too),
 		TEST(one_that_has_left_before_the_first_look_is_seen),
 		TEST(a_connection_that_the_kernel_never_knew_is_not_said_to_be_gone),
