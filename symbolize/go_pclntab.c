@@ -143,7 +143,7 @@ add_frame(struct walk *w, const struct go_func *f, uint32_t name, uint32_t start
 
 /* Put the walk's frames into the chain; of too many, the outer ones. */
 static int
-finish(const struct walk *w, struct chain *c)
+finish(const struct walk *w, struct chain *c, bool hidden)
 {
 	uint32_t n = w->n < CHAIN_MAX ? w->n : CHAIN_MAX;
 
@@ -158,31 +158,50 @@ finish(const struct walk *w, struct chain *c)
 		c->flags |= WIRE_ANSWER_LINES;
 	if (w->g->m.layout->word == 8 || w->g->m.func_data)
 		c->flags |= WIRE_ANSWER_INLINES;
+	if (hidden)
+		c->flags |= WIRE_ANSWER_HIDDEN;
 	return 0;
+}
+
+/* All frames of an address in f. *hidden: there is only one, and it is a wrapper. */
+static int
+walk(struct walk *w, const struct go_func *f, uint64_t pc, bool *hidden)
+{
+	struct go_inltree t;
+	struct go_call call;
+	int e = 0;
+
+	w->n = 0;
+	w->callee = 0;
+	go_inltree_init(&t, &w->g->m, f);
+	for (uint32_t i = 0; e == 0 && i < CALLS_MAX && go_inltree_find(&t, pc, &call); i++) {
+		if (!is_hidden(w, call.id))
+			e = add_frame(w, f, call.name, call.start_line, pc);
+		w->callee = call.id;
+		pc = call.parent_pc;
+	}
+	*hidden = is_hidden(w, f->id);
+	if (e < 0 || (*hidden && w->n > 0)) {
+		*hidden = false;
+		return e;
+	}
+	return add_frame(w, f, f->name, f->start_line, pc);
 }
 
 int
 go_pclntab_name(const struct go_pclntab *g, struct chain *c, struct arena *a)
 {
-	struct walk w = { .g = g, .a = a };
-	uint64_t pc = c->vaddr;
-	struct go_inltree t;
-	struct go_call call;
+	struct walk w;
 	struct go_func f;
-	int e = 0;
+	bool hidden;
+	int e;
 
 	c->n = 0;
 	c->flags = 0;
-	if (!go_func_find(&g->m, pc, &f))
+	if (!go_func_find(&g->m, c->vaddr, &f))
 		return 0;
-	go_inltree_init(&t, &g->m, &f);
-	for (uint32_t i = 0; e == 0 && i < CALLS_MAX && go_inltree_find(&t, pc, &call); i++) {
-		if (!is_hidden(&w, call.id))
-			e = add_frame(&w, &f, call.name, call.start_line, pc);
-		w.callee = call.id;
-		pc = call.parent_pc;
-	}
-	if (e == 0 && (w.n == 0 || !is_hidden(&w, f.id)))
-		e = add_frame(&w, &f, f.name, f.start_line, pc);
-	return e < 0 ? e : finish(&w, c);
+	w.g = g;
+	w.a = a;
+	e = walk(&w, &f, c->vaddr, &hidden);
+	return e < 0 ? e : finish(&w, c, hidden);
 }
