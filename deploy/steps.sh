@@ -179,7 +179,7 @@ logged() {
 	as_owner "$@" >>"$log" 2>&1
 }
 
-# build DIRECTORY OPTION...: autogen and configure where needed, then make (all, or $targets).
+# build DIRECTORY OPTION...: autogen and configure where needed, then make ${targets[@]}.
 build() {
 	local dir=$1 log=$1/build.log
 	shift
@@ -197,12 +197,12 @@ build() {
 		as_owner touch "$dir/config.h" # not older than its stamp, or make -q always finds work
 	fi
 	# Says something only where there is something to do.
-	if ! as_owner make -q -C "$dir" $targets >/dev/null 2>&1; then
+	if ! as_owner make -q -C "$dir" "${targets[@]}" >/dev/null 2>&1; then
 		say "building $dir (a minute or two the first time)"
-		step logged make -C "$dir" -j"$(nproc)" $targets || build_failed "$log" make
+		step logged make -C "$dir" -j"$(nproc)" "${targets[@]}" || build_failed "$log" make
 	fi
 }
-targets=all
+targets=(all)
 
 build_failed() {
 	tail -n 30 "$1" >&2
