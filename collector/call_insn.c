@@ -82,6 +82,20 @@ call_stub_slot(const unsigned char *code, size_t n, uint64_t at)
 	return relative(code + i + 2, at + i + 6);
 }
 
+enum call_insn
+call_next_jump(const unsigned char *code, size_t n, uint64_t at, size_t *i, uint64_t *where)
+{
+	for (; *i + 5 <= n; (*i)++) {
+		if (code[*i] == 0xe9) {
+			*where = relative(code + *i + 1, at + *i + 5);
+			return CALL_DIRECT;
+		}
+		if (code[*i] == 0xff && REG(code[*i + 1]) == 4)
+			return CALL_ANYWHERE;
+	}
+	return CALL_NONE;
+}
+
 int
 call_is_sigreturn(const unsigned char *code, size_t n)
 {

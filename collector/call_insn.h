@@ -30,6 +30,11 @@ enum call_insn call_insn_indirect(const unsigned char *before, uint64_t ret, uin
 /* Is the code at `at` a PLT stub, a jump through a word? Returns that word's address, or 0. */
 uint64_t call_stub_slot(const unsigned char *code, size_t n, uint64_t at);
 
+/* The first jump that may leave the function, at code[*i] or behind: e9 rel32 (CALL_DIRECT, to
+ * *where), or one through a register or memory (CALL_ANYWHERE). Bytes are looked at one by one, so
+ * what is found may be a part of another instruction. *i is set to it; CALL_NONE: no more. */
+enum call_insn call_next_jump(const unsigned char *code, size_t n, uint64_t at, size_t *i, uint64_t *where);
+
 /* Is the code a signal trampoline: mov $__NR_rt_sigreturn, %eax or %rax; syscall? */
 int call_is_sigreturn(const unsigned char *code, size_t n);
 

@@ -4,8 +4,9 @@
  * Hand-written assembly often comes without unwind tables. Its caller's return
  * address is on the stack all the same, and it points behind a call
  * instruction; where that call goes can often be told, and must then be the
- * code that we are in. The candidates come in the order of the stack, the
- * nearest first. Whether one is right shows when the walk goes on from it.
+ * code that we are in, or a function that jumps on to it as its last act (at the
+ * leaf's sp any call will do). The candidates come in the order of the stack,
+ * the nearest first. Whether one is right shows when the walk goes on from it.
  */
 #ifndef PPD_COLLECTOR_GUESS_H
 #define PPD_COLLECTOR_GUESS_H
@@ -17,13 +18,15 @@
 #include "collector/unwind_memory.h"
 
 #define GUESS_WORDS_MAX 4096 /* of the stack, looked at for one frame: 32 KB */
+#define GUESS_CODE_MAX 256   /* of them, those whose code was looked at */
 
 struct guess {
 	uint64_t ip;          /* the code without tables */
 	uint64_t low, high;   /* bounds of what no row covers there */
 	bool covered;         /* there is a row, but it needs a register that is not known */
+	bool leaf;            /* nothing was called from there */
 	uint64_t next;        /* address of the word to look at next */
-	unsigned int words;   /* looked at so far */
+	unsigned int words, code; /* looked at so far */
 };
 
 /* The next word that may be the return address into the caller. False: no more. */
@@ -35,7 +38,7 @@ bool guess_plausible(const struct guess *g, const struct unwind_source *from, ui
 /* Is ret behind any call instruction? */
 bool guess_behind_call(const struct unwind_source *from, uint64_t ret);
 
-/* Does some code in [low, high) set up frame pointers? Bounds of one GUESS_BLOCK at most. */
+/* Do the functions in [low, high) set up frame pointers? One GUESS_BLOCK at most is looked at. */
 #define GUESS_BLOCK 65536 /* hand-written functions (V8's builtins) can be tens of KB long */
 bool guess_frame_pointers(const struct unwind_source *from, uint64_t low, uint64_t high);
 

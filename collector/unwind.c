@@ -21,7 +21,7 @@
  * one and takes its next candidate.
  */
 
-#define GUESSES_OPEN_MAX 8  /* open at a time; the oldest is settled where there are more */
+#define GUESSES_OPEN_MAX 8  /* open at a time; where there are more, the oldest are settled */
 #define GUESS_TRIES_MAX 64  /* candidates followed for one stack */
 #define LEAF_CODE_BYTES 16
 #define UCONTEXT_REGS 40    /* offset of the registers in the kernel's struct ucontext, x86-64 */
@@ -54,9 +54,12 @@ struct walk {
 	bool regs_known;              /* reg[] is the frame's */
 	uint64_t reg[UNWIND_REGS];
 	struct unwind_cached spare;   /* where there is no cache */
+	bool failed;                  /* without a guess the walk ended as in `plain` */
+	struct unwind_result plain;
 	bool fp_used;                 /* a doubtful frame pointer led to a frame */
-	unsigned int n_open, tries;
-	struct open_guess open[GUESSES_OPEN_MAX];
+	unsigned int opened, n_open; /* the last n_open of those opened are open */
+	unsigned int tries;
+	struct open_guess open[GUESSES_OPEN_MAX]; /* the i-th at i % GUESSES_OPEN_MAX */
 	struct unwind_memory memory;
 };
 
@@ -305,9 +308,13 @@ behind_call(struct walk *w, const struct unwind_map *map, uint64_t ret)
 	return c->known & IS_CALL;
 }
 
-/* A frame that the frame pointer links to the next: *fp is the caller's, above it the return address. */
+/*
+ * A frame that the frame pointer links to the next: *fp is the caller's, above
+ * it the return address. Certain: the code is known to keep this up to the
+ * chain's end.
+ */
 static enum unwind_end
-leave_by_fp(struct walk *w)
+leave_by_fp(struct walk *w, bool certain)
 {
 	const struct unwind_map *map;
 	struct at *at = &w->at;
@@ -318,12 +325,12 @@ leave_by_fp(struct walk *w)
 	if (at->exact && leave_leaf_edge(w))
 		return WALK_ON;
 	if (fp == 0)
-		return UNWIND_ROOT;
+		return certain ? UNWIND_ROOT : UNWIND_NO_RULE;
 	if (fp < at->sp || fp % 8)
 		return UNWIND_NO_RULE;
 	if (!unwind_word(&w->memory, fp, &next) || !unwind_word(&w->memory, fp + 8, &ret))
 		return UNWIND_MEMORY;
-	if (ret == 0)
+	if (ret == 0 && certain)
 		return chain_end(w, fp + 8);
 	map = find_map(w, ret - 1);
 	if (!map || !behind_call(w, map, ret))
@@ -359,7 +366,7 @@ static bool
 guess_again(struct walk *w)
 {
 	while (w->n_open > 0) {
-		struct open_guess *o = &w->open[w->n_open - 1];
+		struct open_guess *o = &w->open[(w->opened - 1) % GUESSES_OPEN_MAX];
 
 		w->memory.late = o->late;
 		if (++w->tries > GUESS_TRIES_MAX)
@@ -376,6 +383,7 @@ guess_again(struct walk *w)
 			take_candidate(w, o);
 			return true;
 		}
+		w->opened--;
 		w->n_open--;
 	}
 	return false;
@@ -386,9 +394,9 @@ open_guess(struct walk *w, const struct guess *g)
 {
 	struct open_guess *o;
 
-	if (w->n_open == GUESSES_OPEN_MAX)
-		memmove(&w->open[0], &w->open[1], sizeof(w->open[0]) * --w->n_open);
-	o = &w->open[w->n_open++];
+	o = &w->open[w->opened++ % GUESSES_OPEN_MAX];
+	if (w->n_open < GUESSES_OPEN_MAX)
+		w->n_open++;
 	*o = (struct open_guess){ .guess = *g, .at = w->at, .n = w->out->n, .late = w->memory.late };
 	w->fp_used = false;
 }
@@ -398,7 +406,14 @@ static struct guess
 gap_around(const struct walk *w, uint64_t addr, bool covered)
 {
 	const struct unwind_map *map = w->map;
-	struct guess g = { .ip = w->at.ip, .low = map->start, .high = map->end, .next = w->at.sp, .covered = covered };
+	struct guess g = {
+		.ip = w->at.ip,
+		.low = map->start,
+		.high = map->end,
+		.next = w->at.sp,
+		.covered = covered,
+		.leaf = w->at.exact,
+	};
 	const struct row *row;
 	uint64_t end;
 
@@ -430,7 +445,14 @@ at_sigreturn(struct walk *w, struct unwind_cached *c)
 	return c->known & IS_SIGNAL;
 }
 
-/* Do frame pointers link the frames of the code at hand? Asked once for each block of it. */
+/* Is it the rule of the code at hand that frame pointers link its frames? */
+static bool
+runs_on_frame_pointers(const struct unwind_map *map)
+{
+	return map->jit || (map->rows && (map->rows->head->flags & ROWS_GO));
+}
+
+/* Does it look so? Asked once for each block of code. */
 static bool
 has_frame_pointers(struct walk *w, const struct guess *g)
 {
@@ -438,8 +460,6 @@ has_frame_pointers(struct walk *w, const struct guess *g)
 	const struct unwind_map *map = w->map;
 	struct unwind_cached *c;
 
-	if (map->jit || (map->rows && (map->rows->head->flags & ROWS_GO)))
-		return true;
 	low = low < g->low ? g->low : low;
 	high = high > g->high ? g->high : high;
 	c = look_up(w, map, low);
@@ -451,17 +471,18 @@ has_frame_pointers(struct walk *w, const struct guess *g)
 static enum unwind_end
 leave_without_row(struct walk *w, struct unwind_cached *c)
 {
-	bool covered = c->row.rule != ROW_NONE;
+	bool covered = c->row.rule != ROW_NONE, certain = runs_on_frame_pointers(w->map);
 	struct guess g = gap_around(w, c->addr, covered);
 	enum unwind_end end = UNWIND_NO_RULE;
 
 	if (!covered && at_sigreturn(w, c))
 		return leave_signal(w);
-	if (!covered && has_frame_pointers(w, &g))
-		end = leave_by_fp(w);
-	if (end == UNWIND_NO_RULE)
-		open_guess(w, &g);
-	return end;
+	if (!covered && certain)
+		end = leave_by_fp(w, true);
+	if (end != UNWIND_NO_RULE)
+		return end;
+	open_guess(w, &g);
+	return !covered && has_frame_pointers(w, &g) ? leave_by_fp(w, false) : UNWIND_NO_RULE;
 }
 
 static enum unwind_end
@@ -479,7 +500,7 @@ leave_frame(struct walk *w)
 static enum unwind_end
 leave_nowhere(struct walk *w)
 {
-	struct guess g = { .ip = w->at.ip, .low = w->at.ip };
+	struct guess g = { .ip = w->at.ip, .low = w->at.ip, .high = w->at.ip + 1 };
 	uint64_t ret;
 
 	if (!unwind_word(&w->memory, w->at.sp, &ret) || !w->from->map(w->from->ctx, ret - 1))
@@ -517,40 +538,58 @@ walk_init(struct walk *w, const struct unwind_source *from, const struct unwind_
 	w->regs_known = true;
 	memcpy(w->reg, sample->reg, sizeof(w->reg));
 	w->fp_used = false;
-	w->n_open = w->tries = 0;
+	w->opened = w->n_open = w->tries = 0;
+	w->failed = false;
 	unwind_memory_init(&w->memory, from, sample);
+}
+
+static void
+copy_result(struct unwind_result *to, const struct unwind_result *from)
+{
+	memcpy(to->frames, from->frames, sizeof(*to->frames) * from->n);
+	to->n = from->n;
+	to->end = from->end;
+	to->guessed = from->guessed;
+	to->late = from->late;
+}
+
+/*
+ * The walk has ended. Is there something else to try? If nothing leads to a
+ * root, the walk without guesses is what remains.
+ */
+static bool
+try_again(struct walk *w)
+{
+	struct unwind_result *out = w->out;
+
+	if (out->end == UNWIND_ROOT || out->end == UNWIND_DEPTH || w->n_open + w->failed == 0)
+		return false;
+	if (!out->guessed && out->end == UNWIND_MEMORY) /* that speaks for no other way */
+		return false;
+	if (!w->failed) {
+		w->failed = true;
+		out->late = w->memory.late;
+		copy_result(&w->plain, out);
+	}
+	if (guess_again(w))
+		return true;
+	copy_result(out, &w->plain);
+	w->memory.late = out->late;
+	return false;
 }
 
 void
 unwind_stack(const struct unwind_source *from, const struct unwind_sample *sample, struct unwind_result *out)
 {
-	size_t certain = 0; /* frames before the first guess */
-	bool late = false;
 	struct walk w;
 
 	out->n = 0;
 	out->guessed = false;
 	walk_init(&w, from, sample, out);
-	for (;;) {
-		out->end = add_frame(&w);
-		if (out->end == WALK_ON)
-			continue;
-		if (out->end == UNWIND_ROOT || out->end == UNWIND_DEPTH)
-			break;
-		if (w.n_open == 0)
-			break;
-		if (certain == 0) {
-			certain = w.open[0].n;
-			late = w.open[0].late;
-		}
-		if (guess_again(&w))
-			continue;
-		/* No candidate led to a root: what came before the first guess is certain. */
-		out->n = certain;
-		out->end = UNWIND_NO_RULE;
-		out->guessed = false;
-		w.memory.late = late;
-		break;
-	}
+	do {
+		do
+			out->end = add_frame(&w);
+		while (out->end == WALK_ON);
+	} while (try_again(&w));
 	out->late = w.memory.late;
 }
