@@ -57,8 +57,8 @@ fn main() {
 
     println!(
         "{{\"pid\": {}, \"shares\": {{\"chain\": 0.75, \"work\": 0.25}}, \
-         \"stacks\": [[\"churn\", \"fold\", \"chain\", \"dispatch\", \"main\"]], \
-         \"inlined\": [\"churn\", \"fold\"]}}",
+         \"stacks\": [[\"fold\", \"chain\", \"dispatch\", \"main\"]], \
+         \"inlined\": [\"fold\"]}}",
         process::id()
     );
     while Instant::now() < end {

@@ -61,6 +61,9 @@ class Stack:
         self._open.append(context)
         return value
 
+    def begin(self):
+        """What a subclass enters first."""
+
     def __enter__(self):
         try:
             self.begin()

@@ -17,8 +17,9 @@ def tolerance(p, n, systematic=0.0):
 
 
 def short(name):
-    """A name without namespace, template arguments, parameters, Rust's hash and Go's nothing."""
+    """A name without namespace, template arguments, parameters and Rust's hash; Go's as they are."""
     name = re.sub(r"::h[0-9a-f]{16}$", "", name)
+    name = name.replace("->", "")
     operator = re.search(r"operator\s*(\(\)|[^\w\s(]+)", name)
     if operator:
         return "operator" + operator[1]
