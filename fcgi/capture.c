@@ -14,12 +14,12 @@
 #include "fcgi/gone.h"
 #include "fcgi/names.h"
 
-#define OPEN_MS 15000   /* for a window to open: descriptors for 1,000 threads take 0.3 s */
-#define LATE_MS 15000   /* for a window to end, beyond its time */
-#define LOOK_MS 1000    /* between two looks for the client */
-#define STOP_MS 4000    /* from our stop to the end of a window that is still open */
-#define TURN_MESSAGES 64 /* taken at once, so that the symbolizer's socket gets its turn */
-#define RETRY_S 5
+#define OPEN_MS       15000 /* for a window to open: descriptors for 1,000 threads take 0.3 s */
+#define LATE_MS       15000 /* for a window to end, beyond its time */
+#define LOOK_MS       1000  /* between two looks for the client */
+#define STOP_MS       4000  /* from our stop to the end of a window that is still open */
+#define TURN_MESSAGES 64    /* taken at once, so that the symbolizer's socket gets its turn */
+#define RETRY_S       5
 
 enum step { ASKED, OPEN, NAMING, DONE };
 
@@ -27,14 +27,14 @@ struct capture {
 	const struct app *app; /* borrowed, as all that follows but m and sock */
 	struct profile *p;
 	struct refusal *no;
-	struct wire_msg *m;    /* owned */
-	int sock;              /* the collector's; -1 once the window has ended */
-	int conn;              /* the web server's */
+	struct wire_msg *m; /* owned */
+	int sock;           /* the collector's; -1 once the window has ended */
+	int conn;           /* the web server's */
 	bool stopping;
 	enum step step;
 	uint32_t duration_ms;
-	uint64_t deadline_ms;  /* of this step */
-	uint64_t look_ms;      /* when to look for the client again */
+	uint64_t deadline_ms; /* of this step */
+	uint64_t look_ms;     /* when to look for the client again */
 	struct gone_watch watch;
 	struct names names;
 };
@@ -43,7 +43,9 @@ static void
 capture_step(struct capture *c, enum step step, uint64_t now_ms)
 {
 	const uint64_t limits[] = {
-		[ASKED] = OPEN_MS, [OPEN] = (uint64_t)c->duration_ms + LATE_MS, [NAMING] = CAPTURE_NAMES_MS,
+		[ASKED] = OPEN_MS,
+		[OPEN] = (uint64_t)c->duration_ms + LATE_MS,
+		[NAMING] = CAPTURE_NAMES_MS,
 		[DONE] = 0,
 	};
 
@@ -71,8 +73,10 @@ capture_message(struct capture *c, uint64_t now_ms)
 		    ? intake(c->p, m->type, m->body, m->len, &why)
 		    : err_set(&why, -EBADMSG, "messages in the wrong order");
 	if (r < 0) {
-		refusal_set(c->no, 503, 0, r == -ENOMEM ? "the profile is too large: %s; ask for fewer seconds"
-							: "the collector sent %s", why.text);
+		refusal_set(c->no, 503, 0,
+			    r == -ENOMEM ? "the profile is too large: %s; ask for fewer seconds"
+					 : "the collector sent %s",
+			    why.text);
 		return r;
 	}
 	if (m->type == WIRE_WINDOW) {
@@ -121,8 +125,9 @@ capture_overdue(struct capture *c)
 	if (c->stopping)
 		refusal_set(c->no, 503, RETRY_S, "pprofd is stopping; ask again");
 	else
-		refusal_set(c->no, 503, RETRY_S, c->step == ASKED ? "the collector does not open a window"
-								  : "the collector does not end the window");
+		refusal_set(c->no, 503, RETRY_S,
+			    c->step == ASKED ? "the collector does not open a window"
+					     : "the collector does not end the window");
 	return -ETIMEDOUT;
 }
 
@@ -207,8 +212,13 @@ int
 capture(const struct app *app, const struct request *req, const struct params *params, uint16_t node,
 	struct profile *p, struct refusal *no)
 {
-	struct capture c = { .app = app, .p = p, .no = no, .sock = -1, .conn = req->conn,
-			     .duration_ms = params->duration_ms, .names = { .sock = -1 } };
+	struct capture c = { .app = app,
+			     .p = p,
+			     .no = no,
+			     .sock = -1,
+			     .conn = req->conn,
+			     .duration_ms = params->duration_ms,
+			     .names = { .sock = -1 } };
 	int r;
 
 	c.m = malloc(sizeof(*c.m));

@@ -22,7 +22,8 @@ client_ask(const struct app *app, uint16_t type, const struct buf *body, struct 
 	sock = wire_connect(path, &why);
 	if (sock < 0) {
 		refusal_set(no, 503, RETRY_S,
-			    "the collector is not running (%s); start pprofd-collector, its log says more", why.text);
+			    "the collector is not running (%s); start pprofd-collector, its log says more",
+			    why.text);
 		return sock;
 	}
 	fcntl(sock, F_SETFL, O_NONBLOCK);

@@ -21,10 +21,12 @@ comment_event(struct profile *p, const struct comments_node *node)
 	const char *event = strings_get(&p->strings, w->event);
 
 	if (w->is_clock && w->period)
-		return profile_commentf(p, "pprofd " PACKAGE_VERSION ": %s at %.6g Hz of CPU time; node %s, pid %u, %s",
-					event, 1e9 / (double)w->period, node->name, node->pid, node->exe);
-	return profile_commentf(p, "pprofd " PACKAGE_VERSION ": %s, each sample weighted by its count; node %s, pid %u, %s",
-				event, node->name, node->pid, node->exe);
+		return profile_commentf(
+			p, "pprofd " PACKAGE_VERSION ": %s at %.6g Hz of CPU time; node %s, pid %u, %s",
+			event, 1e9 / (double)w->period, node->name, node->pid, node->exe);
+	return profile_commentf(
+		p, "pprofd " PACKAGE_VERSION ": %s, each sample weighted by its count; node %s, pid %u, %s",
+		event, node->name, node->pid, node->exe);
 }
 
 static int
@@ -90,7 +92,8 @@ comment_clock(struct profile *p)
 
 	if (!w->is_clock || !w->cpu_ns)
 		return 0;
-	return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s", (double)w->cpu_ns / 1e9, sampled);
+	return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s", (double)w->cpu_ns / 1e9,
+				sampled);
 }
 
 static int
@@ -105,7 +108,8 @@ comment_end(struct profile *p)
 
 	if (w->reason >= sizeof(reasons) / sizeof(reasons[0]) || !reasons[w->reason])
 		return 0;
-	return profile_commentf(p, "ended after %.3f s: %s", (double)w->duration_ns / 1e9, reasons[w->reason]);
+	return profile_commentf(p, "ended after %.3f s: %s", (double)w->duration_ns / 1e9,
+				reasons[w->reason]);
 }
 
 /* Move the comments from `first` on to the front. */

@@ -10,16 +10,37 @@
 #include <zlib.h>
 
 #include "base/wire.h"
+#include "fcgi/ids.h"
 
 /* Fields of the messages of profile.proto. */
-enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE, PROFILE_MAPPING, PROFILE_LOCATION, PROFILE_FUNCTION,
-       PROFILE_STRING, PROFILE_TIME = 9, PROFILE_DURATION, PROFILE_PERIOD_TYPE, PROFILE_PERIOD,
-       PROFILE_COMMENT };
+enum {
+	PROFILE_SAMPLE_TYPE = 1,
+	PROFILE_SAMPLE,
+	PROFILE_MAPPING,
+	PROFILE_LOCATION,
+	PROFILE_FUNCTION,
+	PROFILE_STRING,
+	PROFILE_TIME = 9,
+	PROFILE_DURATION,
+	PROFILE_PERIOD_TYPE,
+	PROFILE_PERIOD,
+	PROFILE_COMMENT
+};
 enum { VALUE_TYPE = 1, VALUE_UNIT };
 enum { SAMPLE_LOCATION = 1, SAMPLE_VALUE, SAMPLE_LABEL };
 enum { LABEL_KEY = 1, LABEL_STR, LABEL_NUM };
-enum { MAPPING_ID = 1, MAPPING_START, MAPPING_LIMIT, MAPPING_OFFSET, MAPPING_FILE, MAPPING_BUILD_ID,
-       MAPPING_HAS_FUNCTIONS, MAPPING_HAS_FILES, MAPPING_HAS_LINES, MAPPING_HAS_INLINES };
+enum {
+	MAPPING_ID = 1,
+	MAPPING_START,
+	MAPPING_LIMIT,
+	MAPPING_OFFSET,
+	MAPPING_FILE,
+	MAPPING_BUILD_ID,
+	MAPPING_HAS_FUNCTIONS,
+	MAPPING_HAS_FILES,
+	MAPPING_HAS_LINES,
+	MAPPING_HAS_INLINES
+};
 enum { LOCATION_ID = 1, LOCATION_MAPPING, LOCATION_ADDRESS, LOCATION_LINE };
 enum { LINE_FUNCTION = 1, LINE_LINE };
 enum { FUNCTION_ID = 1, FUNCTION_NAME, FUNCTION_SYSTEM, FUNCTION_FILE, FUNCTION_START };
@@ -27,15 +48,29 @@ enum { FUNCTION_ID = 1, FUNCTION_NAME, FUNCTION_SYSTEM, FUNCTION_FILE, FUNCTION_
 /* Wire types (protobuf.dev, encoding). */
 enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
-#define GZIP_WINDOW (15 + 16) /* zlib.h, deflateInit2: 16 more asks for a gzip header */
-#define CHUNK 32768           /* bytes collected before zlib is called */
+#define GZIP_WINDOW (15 + 16)  /* zlib.h, deflateInit2: 16 more asks for a gzip header */
+#define CHUNK       32768      /* bytes collected before zlib is called */
 #define MESSAGE_MAX (1u << 20) /* bytes: a stack of PROFILE_STACK_MAX frames, or a long string */
 /* A frame that is no code gets an address of its own, so that no reader takes two for one. */
 #define PSEUDO_FIRST 1
 
 /* Words that we put into a profile ourselves. */
-enum word { WORD_SAMPLES, WORD_COUNT, WORD_CPU, WORD_NANOSECONDS, WORD_TID, WORD_THREAD, WORD_STACK,
-	    WORD_GUESS, WORD_LATE, WORD_KERNEL, WORD_VDSO, WORD_JIT, WORD_PSEUDO, WORDS };
+enum word {
+	WORD_SAMPLES,
+	WORD_COUNT,
+	WORD_CPU,
+	WORD_NANOSECONDS,
+	WORD_TID,
+	WORD_THREAD,
+	WORD_STACK,
+	WORD_GUESS,
+	WORD_LATE,
+	WORD_KERNEL,
+	WORD_VDSO,
+	WORD_JIT,
+	WORD_PSEUDO,
+	WORDS
+};
 
 static const char *const words[WORDS] = {
 	[WORD_SAMPLES] = "samples",
@@ -55,10 +90,10 @@ static const char *const words[WORDS] = {
 };
 
 struct enc {
-	struct profile *p;       /* borrowed */
-	struct buf *out;         /* borrowed */
-	struct buf plain;        /* waiting for zlib */
-	struct buf msg, inner;   /* a message, and one inside it */
+	struct profile *p;     /* borrowed */
+	struct buf *out;       /* borrowed */
+	struct buf plain;      /* waiting for zlib */
+	struct buf msg, inner; /* a message, and one inside it */
 	z_stream z;
 	bool z_open;
 	int error;
@@ -66,18 +101,8 @@ struct enc {
 	uint32_t *string_number; /* by string: its place in the table, 0: not used so far */
 	uint32_t *strings;       /* the table: strings */
 	uint32_t n_strings;
-	uint32_t *mapping_id;    /* by map */
-	uint32_t *location_id;   /* by loc */
-	uint32_t *locations;     /* by id - 1: loc */
-	uint32_t n_locations;
-	uint32_t *function_id;   /* by line */
-	uint32_t *functions;     /* by id - 1: line */
-	uint32_t n_functions;
-	uint32_t *twin;          /* by stack: 1 + the first stack that goes out the same; 0: not used so far */
-	struct profile_sample *samples; /* those that go out the same added up */
-	uint32_t n_samples;
-	struct table location_index, function_index, stack_index, sample_index;
-	uint64_t pseudo_last;    /* address of the last location that is no code */
+	struct ids ids;
+	uint64_t pseudo_last; /* address of the last location that is no code */
 };
 
 /* ---- bytes */
@@ -245,27 +270,17 @@ static uint32_t
 enc_map_file(const struct enc *e, const struct profile_map *map)
 {
 	static const enum word by_kind[] = {
-		[WIRE_MAP_FILE] = WORDS,          [WIRE_MAP_VDSO] = WORD_VDSO, [WIRE_MAP_KERNEL] = WORD_KERNEL,
+		[WIRE_MAP_FILE] = WORDS,   [WIRE_MAP_VDSO] = WORD_VDSO,     [WIRE_MAP_KERNEL] = WORD_KERNEL,
 		[WIRE_MAP_JIT] = WORD_JIT, [WIRE_MAP_PSEUDO] = WORD_PSEUDO,
 	};
 
 	return by_kind[map->kind] == WORDS ? map->path : e->word[by_kind[map->kind]];
 }
 
-/* Do two maps go out as one mapping? All that is no code does, and so do the pieces of one main
- * executable with link-time addresses. */
-static bool
-enc_map_shared(const struct profile_map *a, const struct profile_map *b)
-{
-	if (a->kind == WIRE_MAP_PSEUDO || b->kind == WIRE_MAP_PSEUDO)
-		return a->kind == b->kind;
-	return a->link_time && b->link_time && a->object == b->object;
-}
-
 static void
-enc_mapping(struct enc *e, uint32_t i, uint32_t id)
+enc_mapping(struct enc *e, uint32_t id)
 {
-	const struct profile_map *map = &e->p->maps.at[i];
+	const struct profile_map *map = &e->p->maps.at[e->ids.mappings[id - 1]];
 
 	enc_number(&e->msg, MAPPING_ID, id);
 	if (map->kind == WIRE_MAP_PSEUDO) {
@@ -278,7 +293,8 @@ enc_mapping(struct enc *e, uint32_t i, uint32_t id)
 	}
 	enc_number(&e->msg, MAPPING_FILE, enc_string(e, enc_map_file(e, map)));
 	if (map->object != PROFILE_NONE)
-		enc_number(&e->msg, MAPPING_BUILD_ID, enc_string(e, e->p->objects.at[map->object].build_id));
+		enc_number(&e->msg, MAPPING_BUILD_ID,
+			   enc_string(e, e->p->objects.at[map->object].build_id));
 	enc_number(&e->msg, MAPPING_HAS_FUNCTIONS, 1);
 	enc_number(&e->msg, MAPPING_HAS_FILES, 1);
 	enc_number(&e->msg, MAPPING_HAS_LINES, 1);
@@ -286,154 +302,7 @@ enc_mapping(struct enc *e, uint32_t i, uint32_t id)
 	enc_message(e, PROFILE_MAPPING);
 }
 
-/* Readers take the first mapping for the program. */
-static void
-enc_mappings(struct enc *e)
-{
-	uint32_t pseudo = PROFILE_NONE, last = 0;
-
-	for (int main_first = 1; main_first >= 0; main_first--) {
-		uint32_t link_time = PROFILE_NONE;
-
-		for (uint32_t i = 0; i < e->p->maps.n; i++) {
-			const struct profile_map *map = &e->p->maps.at[i];
-			uint32_t *twin = map->kind == WIRE_MAP_PSEUDO ? &pseudo : &link_time;
-
-			if (((map->flags & WIRE_MAP_MAIN) != 0) != main_first)
-				continue;
-			if (*twin != PROFILE_NONE && enc_map_shared(map, &e->p->maps.at[*twin])) {
-				e->mapping_id[i] = e->mapping_id[*twin];
-				continue;
-			}
-			e->mapping_id[i] = ++last;
-			if (map->link_time || map->kind == WIRE_MAP_PSEUDO)
-				*twin = i;
-			enc_mapping(e, i, last);
-		}
-	}
-}
-
-/* ---- samples, and the ids of what they use */
-
-static uint64_t
-enc_address(const struct enc *e, const struct profile_loc *loc)
-{
-	return e->p->maps.at[loc->map].link_time ? e->p->places.at[loc->place].vaddr : loc->addr;
-}
-
-static bool
-same_location(const void *ctx, uint32_t value, const void *key)
-{
-	const struct enc *e = ctx;
-	const struct profile_loc *have = &e->p->locs.at[e->locations[value]], *want = key;
-
-	return e->mapping_id[have->map] == e->mapping_id[want->map] &&
-	       enc_address(e, have) == enc_address(e, want);
-}
-
-static uint64_t
-enc_location_id(struct enc *e, uint32_t i)
-{
-	const struct profile_loc *loc = &e->p->locs.at[i];
-	bool code = e->p->maps.at[loc->map].kind != WIRE_MAP_PSEUDO;
-	uint64_t hash;
-	uint32_t found = TABLE_NONE;
-
-	if (e->location_id[i])
-		return e->location_id[i];
-	hash = hash_u64(e->mapping_id[loc->map], enc_address(e, loc));
-	if (code)
-		found = table_find(&e->location_index, hash, same_location, e, loc);
-	if (found == TABLE_NONE) {
-		found = e->n_locations++;
-		e->locations[found] = i;
-		if (code && table_add(&e->location_index, hash, found) < 0)
-			e->error = -ENOMEM;
-	}
-	e->location_id[i] = found + 1;
-	return e->location_id[i];
-}
-
-/* Of a stack's flags only those that become labels make a difference. */
-static uint8_t
-enc_stack_labels(const struct profile_stack *stack)
-{
-	return stack->flags & (WIRE_STACK_GUESS | WIRE_STACK_LATE);
-}
-
-static bool
-same_stack(const void *ctx, uint32_t value, const void *key)
-{
-	const struct enc *e = ctx;
-	const struct profile_stack *have = &e->p->stacks.at[value], *want = key;
-
-	if (have->n != want->n || enc_stack_labels(have) != enc_stack_labels(want))
-		return false;
-	for (uint32_t i = 0; i < have->n; i++)
-		if (e->location_id[e->p->frames.at[have->first + i]] !=
-		    e->location_id[e->p->frames.at[want->first + i]])
-			return false;
-	return true;
-}
-
-/* The first stack that goes out the same: two may differ only in what no reader sees. */
-static uint32_t
-enc_twin(struct enc *e, uint32_t i)
-{
-	const struct profile_stack *stack = &e->p->stacks.at[i];
-	uint64_t hash = enc_stack_labels(stack);
-	uint32_t found;
-
-	if (e->twin[i])
-		return e->twin[i] - 1;
-	for (uint32_t k = 0; k < stack->n; k++)
-		hash = hash_u64(hash, enc_location_id(e, e->p->frames.at[stack->first + k]));
-	found = table_find(&e->stack_index, hash, same_stack, e, stack);
-	if (found == TABLE_NONE) {
-		found = i;
-		if (table_add(&e->stack_index, hash, i) < 0)
-			e->error = -ENOMEM;
-	}
-	e->twin[i] = found + 1;
-	return found;
-}
-
-static bool
-same_sample(const void *ctx, uint32_t value, const void *key)
-{
-	const struct profile_sample *have = &((const struct enc *)ctx)->samples[value], *want = key;
-
-	return have->stack == want->stack && have->tid == want->tid;
-}
-
-static uint64_t
-enc_plus(uint64_t a, uint64_t b)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-/* Readers expect a stack with the same labels once. */
-static void
-enc_add_up(struct enc *e, const struct profile_sample *s)
-{
-	struct profile_sample key = *s;
-	uint64_t hash;
-	uint32_t found;
-
-	key.stack = enc_twin(e, s->stack);
-	hash = hash_u64(key.stack, key.tid);
-	found = table_find(&e->sample_index, hash, same_sample, e, &key);
-	if (found != TABLE_NONE) {
-		e->samples[found].samples = enc_plus(e->samples[found].samples, s->samples);
-		e->samples[found].value = enc_plus(e->samples[found].value, s->value);
-		return;
-	}
-	e->samples[e->n_samples++] = key;
-	if (table_add(&e->sample_index, hash, e->n_samples - 1) < 0)
-		e->error = -ENOMEM;
-}
+/* ---- samples */
 
 static void
 enc_label(struct enc *e, enum word key, uint32_t str, uint64_t num)
@@ -485,7 +354,7 @@ enc_sample(struct enc *e, const struct profile_sample *s)
 	};
 
 	for (uint32_t i = 0; i < stack->n; i++)
-		ids[i] = e->location_id[e->p->frames.at[stack->first + i]];
+		ids[i] = e->ids.location[e->p->frames.at[stack->first + i]];
 	enc_numbers(e, SAMPLE_LOCATION, ids, stack->n);
 	enc_numbers(e, SAMPLE_VALUE, values, 2);
 	enc_labels(e, s, stack->flags);
@@ -494,53 +363,21 @@ enc_sample(struct enc *e, const struct profile_sample *s)
 
 /* ---- locations and functions */
 
-static bool
-same_function(const void *ctx, uint32_t value, const void *key)
-{
-	const struct enc *e = ctx;
-	const struct profile_line *have = &e->p->lines.at[e->functions[value]], *want = key;
-
-	return have->name == want->name && have->system_name == want->system_name &&
-	       have->file == want->file && have->start_line == want->start_line;
-}
-
-static uint64_t
-enc_function_id(struct enc *e, uint32_t i)
-{
-	const struct profile_line *line = &e->p->lines.at[i];
-	uint64_t hash;
-	uint32_t found;
-
-	if (e->function_id[i])
-		return e->function_id[i];
-	hash = hash_u64((uint64_t)line->name << 32 | line->file,
-			(uint64_t)line->system_name << 32 | line->start_line);
-	found = table_find(&e->function_index, hash, same_function, e, line);
-	if (found == TABLE_NONE) {
-		found = e->n_functions++;
-		e->functions[found] = i;
-		if (table_add(&e->function_index, hash, found) < 0)
-			e->error = -ENOMEM;
-	}
-	e->function_id[i] = found + 1;
-	return e->function_id[i];
-}
-
 static void
 enc_location(struct enc *e, uint32_t id)
 {
-	const struct profile_loc *loc = &e->p->locs.at[e->locations[id - 1]];
+	const struct profile_loc *loc = &e->p->locs.at[e->ids.locations[id - 1]];
 	const struct profile_place *place = &e->p->places.at[loc->place];
-	uint64_t address = enc_address(e, loc);
+	uint64_t address = ids_address(e->p, loc);
 
 	if (e->p->maps.at[loc->map].kind == WIRE_MAP_PSEUDO)
 		address = e->pseudo_last++;
 	enc_number(&e->msg, LOCATION_ID, id);
-	enc_number(&e->msg, LOCATION_MAPPING, e->mapping_id[loc->map]);
+	enc_number(&e->msg, LOCATION_MAPPING, e->ids.mapping[loc->map]);
 	enc_number(&e->msg, LOCATION_ADDRESS, address);
 	for (uint32_t i = place->line; i < place->line + place->n_lines; i++) {
 		buf_reset(&e->inner);
-		enc_number(&e->inner, LINE_FUNCTION, enc_function_id(e, i));
+		enc_number(&e->inner, LINE_FUNCTION, e->ids.function[i]);
 		enc_number(&e->inner, LINE_LINE, e->p->lines.at[i].line);
 		enc_inner(e, LOCATION_LINE);
 	}
@@ -550,7 +387,7 @@ enc_location(struct enc *e, uint32_t id)
 static void
 enc_function(struct enc *e, uint32_t id)
 {
-	const struct profile_line *line = &e->p->lines.at[e->functions[id - 1]];
+	const struct profile_line *line = &e->p->lines.at[e->ids.functions[id - 1]];
 
 	enc_number(&e->msg, FUNCTION_ID, id);
 	enc_number(&e->msg, FUNCTION_NAME, enc_string(e, line->name));
@@ -576,18 +413,15 @@ enc_strings(struct enc *e)
 static void
 enc_all(struct enc *e)
 {
-	const struct profile *p = e->p;
-
 	enc_head(e);
 	enc_comments(e);
-	enc_mappings(e);
-	for (uint32_t i = 0; i < p->samples.n && !e->error; i++)
-		enc_add_up(e, &p->samples.at[i]);
-	for (uint32_t i = 0; i < e->n_samples && !e->error; i++)
-		enc_sample(e, &e->samples[i]);
-	for (uint32_t id = 1; id <= e->n_locations && !e->error; id++)
+	for (uint32_t id = 1; id <= e->ids.n_mappings && !e->error; id++)
+		enc_mapping(e, id);
+	for (uint32_t i = 0; i < e->ids.n_samples && !e->error; i++)
+		enc_sample(e, &e->ids.samples[i]);
+	for (uint32_t id = 1; id <= e->ids.n_locations && !e->error; id++)
 		enc_location(e, id);
-	for (uint32_t id = 1; id <= e->n_functions && !e->error; id++)
+	for (uint32_t id = 1; id <= e->ids.n_functions && !e->error; id++)
 		enc_function(e, id);
 	enc_strings(e);
 	enc_deflate(e, Z_FINISH);
@@ -596,31 +430,23 @@ enc_all(struct enc *e)
 static int
 enc_init(struct enc *e, int zlib_level)
 {
-	struct profile *p = e->p;
-	uint32_t **const arrays[] = { &e->string_number, &e->strings, &e->mapping_id, &e->location_id,
-				      &e->locations, &e->function_id, &e->functions, &e->twin };
-	uint32_t lengths[sizeof(arrays) / sizeof(arrays[0])];
+	struct strings *strings = &e->p->strings;
+	int r;
 
 	for (int i = 0; i < WORDS; i++) {
-		e->word[i] = strings_text(&p->strings, words[i]);
+		e->word[i] = strings_text(strings, words[i]);
 		if (e->word[i] == STRINGS_NONE)
 			return -ENOMEM;
 	}
-	lengths[0] = lengths[1] = p->strings.starts.n;
-	lengths[2] = p->maps.n;
-	lengths[3] = lengths[4] = p->locs.n;
-	lengths[5] = lengths[6] = p->lines.n;
-	lengths[7] = p->stacks.n;
-	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
-		*arrays[i] = calloc(lengths[i] ? lengths[i] : 1, sizeof(**arrays[i]));
-		if (!*arrays[i])
-			return -ENOMEM;
-	}
-	e->samples = calloc(p->samples.n ? p->samples.n : 1, sizeof(*e->samples));
-	if (!e->samples)
+	e->string_number = calloc(strings->starts.n, sizeof(*e->string_number));
+	e->strings = calloc(strings->starts.n, sizeof(*e->strings));
+	if (!e->string_number || !e->strings)
 		return -ENOMEM;
 	e->n_strings = 1; /* "" is string 0 and stands first */
 	e->pseudo_last = PSEUDO_FIRST;
+	r = ids_init(&e->ids, e->p);
+	if (r < 0)
+		return r;
 	if (deflateInit2(&e->z, zlib_level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	e->z_open = true;
@@ -632,19 +458,9 @@ enc_fini(struct enc *e)
 {
 	if (e->z_open)
 		deflateEnd(&e->z);
+	ids_fini(&e->ids);
 	free(e->string_number);
 	free(e->strings);
-	free(e->mapping_id);
-	free(e->location_id);
-	free(e->locations);
-	free(e->function_id);
-	free(e->functions);
-	free(e->twin);
-	free(e->samples);
-	table_fini(&e->location_index);
-	table_fini(&e->function_index);
-	table_fini(&e->stack_index);
-	table_fini(&e->sample_index);
 	buf_fini(&e->plain);
 	buf_fini(&e->msg);
 	buf_fini(&e->inner);
@@ -658,10 +474,6 @@ enc_pprof(struct profile *p, int zlib_level, struct buf *out)
 	buf_init(&e.plain, 2 * MESSAGE_MAX);
 	buf_init(&e.msg, MESSAGE_MAX);
 	buf_init(&e.inner, MESSAGE_MAX);
-	table_init(&e.location_index);
-	table_init(&e.function_index);
-	table_init(&e.stack_index);
-	table_init(&e.sample_index);
 	e.error = enc_init(&e, zlib_level);
 	if (e.error == 0)
 		enc_all(&e);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* The kernel answers an exact question within send(); this is for a kernel that does not. */
-#define ANSWER_MS 100
+#define ANSWER_MS   100
 #define ANSWERS_MAX 4 /* old ones that are skipped */
 
 void
@@ -102,9 +102,12 @@ static int
 gone_ask(struct gone *g, const struct gone_watch *w)
 {
 	struct question q = {
-		.head = { .nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			  .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = ++g->seq },
-		.body = { .sdiag_family = w->family, .sdiag_protocol = IPPROTO_TCP,
+		.head = { .nlmsg_len = sizeof(q),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST,
+			  .nlmsg_seq = ++g->seq },
+		.body = { .sdiag_family = w->family,
+			  .sdiag_protocol = IPPROTO_TCP,
 			  .idiag_states = UINT32_MAX },
 	};
 
@@ -175,4 +178,3 @@ gone_look(struct gone *g, struct gone_watch *w)
 		return false;
 	}
 }
-

@@ -27,8 +27,8 @@ void gone_fini(struct gone *g);
 
 /* One client's connection, in the kernel's terms. */
 struct gone_watch {
-	bool known;           /* the kernel has been seen to know this connection */
-	uint8_t family;       /* AF_INET, AF_INET6; 0: the request did not say (then never gone) */
+	bool known;     /* the kernel has been seen to know this connection */
+	uint8_t family; /* AF_INET, AF_INET6; 0: the request did not say (then never gone) */
 	uint16_t server_port, client_port; /* network order */
 	uint32_t server[4], client[4];     /* network order */
 };

@@ -19,7 +19,9 @@ handle_node(const struct app *app, const struct conf_node *node, struct state *s
 
 	memset(s, 0, sizeof(*s));
 	if (!node) {
-		reply_error(to, 503, "no node is configured; set PPROF_TARGET, or add a [node NAME] section to pprofd.conf");
+		reply_error(to, 503,
+			    "no node is configured; set PPROF_TARGET, or add a [node NAME] section to "
+			    "pprofd.conf");
 		return NULL;
 	}
 	if (state_get(s, app, &no) < 0) {
@@ -28,7 +30,9 @@ handle_node(const struct app *app, const struct conf_node *node, struct state *s
 	}
 	found = state_find(s, node->name);
 	if (!found)
-		reply_error(to, 503, "the collector does not know node %s; it reads pprofd.conf when it starts: restart it",
+		reply_error(to, 503,
+			    "the collector does not know node %s; it reads pprofd.conf when it starts: "
+			    "restart it",
 			    node->name);
 	return found;
 }

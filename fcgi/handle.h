@@ -24,7 +24,7 @@ void handle_refusal(struct reply *to, const struct refusal *no);
 
 /* Who the collector says that the node is. Returns it (inside *s), or NULL with the reply set.
  * state_fini() in both cases. */
-const struct state_node *handle_node(const struct app *app, const struct conf_node *node,
-				     struct state *s, struct reply *to);
+const struct state_node *handle_node(const struct app *app, const struct conf_node *node, struct state *s,
+				     struct reply *to);
 
 #endif

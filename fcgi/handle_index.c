@@ -11,8 +11,10 @@ void
 handle_index(const struct app *app, const struct request *req, const struct conf_node *node,
 	     struct reply *to)
 {
-	static const char none[] = "no node is configured; set PPROF_TARGET, or add a [node NAME] section to pprofd.conf";
-	static const char unknown[] = "the collector does not know this node; it reads pprofd.conf when it starts: restart it";
+	static const char none[] =
+		"no node is configured; set PPROF_TARGET, or add a [node NAME] section to pprofd.conf";
+	static const char unknown[] =
+		"the collector does not know this node; it reads pprofd.conf when it starts: restart it";
 	struct page page = { .conf = app->conf, .node = node };
 	struct refusal no;
 	struct state s;

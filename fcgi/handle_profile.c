@@ -32,7 +32,8 @@ profile_reply(struct profile *p, const struct comments_node *node, struct reply 
 		return r;
 	to->type = reply_binary;
 	to->filename = "profile";
-	log_info("window %llu node %s: %llu samples, %llu lost, %u stacks, %u places (%u without an answer), "
+	log_info("window %llu node %s: %llu samples, %llu lost, %u stacks, %u places (%u without an "
+		 "answer), "
 		 "%zu bytes, %llu ms",
 		 (unsigned long long)p->window.number, node->name, (unsigned long long)p->window.samples,
 		 (unsigned long long)p->window.lost, p->stacks.n, p->places.n, made_up, to->body.len,
@@ -44,7 +45,8 @@ static void
 profile_capture(const struct app *app, const struct request *req, const struct params *params,
 		const struct state *s, const struct state_node *found, struct reply *to)
 {
-	struct comments_node node = { state_string(s, found->name), state_string(s, found->exe), found->pid };
+	struct comments_node node = { state_string(s, found->name), state_string(s, found->exe),
+				      found->pid };
 	struct refusal no;
 	struct profile p;
 	int r;
@@ -63,7 +65,8 @@ profile_capture(const struct app *app, const struct request *req, const struct p
 		refusal_set(&no, 408, 0, "the client has gone");
 	if (r < 0) {
 		handle_refusal(to, &no);
-		log_info("window %llu node %s: %s", (unsigned long long)p.window.number, node.name, no.text);
+		log_info("window %llu node %s: %s", (unsigned long long)p.window.number, node.name,
+			 no.text);
 	}
 	profile_fini(&p);
 }

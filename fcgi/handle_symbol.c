@@ -14,7 +14,7 @@
 #include "fcgi/symbol.h"
 
 /* Addresses of one question to the collector; more do not fit a message. */
-#define CHUNK 4096
+#define CHUNK    4096
 #define NAMES_MS 2000
 /* Above this the kernel's addresses begin (x86-64 and arm64); nobody asks us for those. */
 #define USER_END 0x8000000000000000u

@@ -23,8 +23,8 @@ int intake(struct profile *p, uint16_t type, const void *body, size_t len, struc
 
 /* Why there is no profile, fit to be shown: our own reason, or that of a WIRE_REFUSED. */
 struct refusal {
-	int status;         /* HTTP, 400-599 */
-	int retry_after_s;  /* 0: none */
+	int status;        /* HTTP, 400-599 */
+	int retry_after_s; /* 0: none */
 	char text[REFUSAL_TEXT_MAX];
 };
 void refusal_set(struct refusal *r, int status, int retry_after_s, const char *fmt, ...)

@@ -34,10 +34,10 @@
 
 /* libfcgi waits for descriptors with select(), which writes past its set for larger ones. */
 #define DESCRIPTORS_MAX 1024
-#define THREADS_MORE 32 /* for short questions while all windows are open */
-#define THREADS_MAX 320 /* with three descriptors each, still below DESCRIPTORS_MAX */
-#define BACKLOG 512
-#define STOP_MS 5000
+#define THREADS_MORE    32  /* for short questions while all windows are open */
+#define THREADS_MAX     320 /* with three descriptors each, still below DESCRIPTORS_MAX */
+#define BACKLOG         512
+#define STOP_MS         5000
 
 static int stop_pipe[2] = { -1, -1 };
 
@@ -103,7 +103,8 @@ socket_listen(const char *path, const struct conf *conf, struct err *why)
 	mode_t mask;
 
 	if (strlen(path) >= sizeof(sun.sun_path))
-		return err_set(why, -ENAMETOOLONG, "%s: longer than %zu bytes (unix(7))", path, sizeof(sun.sun_path) - 1);
+		return err_set(why, -ENAMETOOLONG, "%s: longer than %zu bytes (unix(7))", path,
+			       sizeof(sun.sun_path) - 1);
 	strcpy(sun.sun_path, path);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)

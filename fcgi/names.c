@@ -15,11 +15,11 @@
 
 /* One question: a few thousand places fit a message; fewer let the first answers come sooner. */
 #define ASK_PLACES_MAX 2048
-#define BUSY_TRIES 20
-#define BUSY_WAIT_MS 50
-#define TURN_MESSAGES 256 /* taken at once, so that the collector's socket gets its turn */
-#define NOTE_MAX 500      /* bytes of a note that the symbolizer adds to the comments */
-#define NOTES_MAX 128     /* comments, ours and the collector's with them */
+#define BUSY_TRIES     20
+#define BUSY_WAIT_MS   50
+#define TURN_MESSAGES  256 /* taken at once, so that the collector's socket gets its turn */
+#define NOTE_MAX       500 /* bytes of a note that the symbolizer adds to the comments */
+#define NOTES_MAX      128 /* comments, ours and the collector's with them */
 
 void
 names_open(struct names *n, struct profile *p, struct wire_msg *m, const char *run_dir)
@@ -314,7 +314,8 @@ names_take(struct names *n, uint64_t now_ms)
 		r = -EBADMSG;
 	if (r == -ENOMEM && !n->full) {
 		n->full = true;
-		profile_commentf(n->p, "names are missing: they take more than %u MB", PROFILE_NAMES_MAX >> 20);
+		profile_commentf(n->p, "names are missing: they take more than %u MB",
+				 PROFILE_NAMES_MAX >> 20);
 	}
 	return r == -ENOMEM ? 0 : r;
 }

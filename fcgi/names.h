@@ -25,13 +25,13 @@ struct names_object {
 };
 
 struct names {
-	struct profile *p;         /* borrowed */
-	struct wire_msg *m;        /* borrowed: a message's worth of memory */
-	int sock;                  /* -1: no symbolizer (any more) */
-	uint32_t seen;             /* places of the profile that were looked at */
+	struct profile *p;  /* borrowed */
+	struct wire_msg *m; /* borrowed: a message's worth of memory */
+	int sock;           /* -1: no symbolizer (any more) */
+	uint32_t seen;      /* places of the profile that were looked at */
 	uint32_t last_ticket;
-	bool blocked;              /* the socket is full: wait until it can be written */
-	bool full;                 /* PROFILE_NAMES_MAX is reached */
+	bool blocked;                      /* the socket is full: wait until it can be written */
+	bool full;                         /* PROFILE_NAMES_MAX is reached */
 	LIST(struct names_object) objects; /* by the profile's object index */
 };
 

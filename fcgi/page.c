@@ -118,7 +118,9 @@ page_profiles(struct buf *b)
 		    "<thead><tr><td>Count</td><td>Profile</td><td></td></tr></thead>\n");
 	for (size_t i = 0; i < n; i++)
 		if (routes[i].description)
-			buf_printf(b, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td><td class=\"no\">%s</td></tr>\n",
+			buf_printf(b,
+				   "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td><td "
+				   "class=\"no\">%s</td></tr>\n",
 				   routes[i].name, routes[i].name,
 				   routes[i].made ? "" : "not available in this version");
 	buf_text(b, "</table>\n<p class=\"no\"><a href=\"goroutine?debug=2\">full goroutine stack dump</a> "
@@ -168,8 +170,9 @@ page_self(const struct page *page, struct buf *b)
 		}
 		buf_text(b, "</ul>\n");
 	}
-	buf_printf(b, "<p class=\"no\">pprofd " PACKAGE_VERSION ": %u of %u windows open; "
-		      "%llu samples so far, %llu lost; collector %.1f s of CPU time, %.1f MB</p>\n",
+	buf_printf(b,
+		   "<p class=\"no\">pprofd " PACKAGE_VERSION ": %u of %u windows open; "
+		   "%llu samples so far, %llu lost; collector %.1f s of CPU time, %.1f MB</p>\n",
 		   s->windows, s->windows_max, (unsigned long long)s->samples, (unsigned long long)s->lost,
 		   (double)s->cpu_ns / 1e9, (double)s->rss_bytes / 1e6);
 }
@@ -177,9 +180,11 @@ page_self(const struct page *page, struct buf *b)
 void
 page_write(const struct page *page, struct buf *b)
 {
-	buf_printf(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		      "<meta name=\"viewport\" content=\"width=device-width\">\n"
-		      "<title>/debug/pprof/</title>\n<style>%s</style>\n</head>\n<body>\n/debug/pprof/\n", style);
+	buf_printf(b,
+		   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		   "<meta name=\"viewport\" content=\"width=device-width\">\n"
+		   "<title>/debug/pprof/</title>\n<style>%s</style>\n</head>\n<body>\n/debug/pprof/\n",
+		   style);
 	page_node(page, b);
 	page_trouble(page, b);
 	page_profiles(b);

@@ -14,12 +14,12 @@
 #include "fcgi/state.h"
 
 struct page {
-	const struct conf *conf;       /* borrowed, as all here */
-	const struct conf_node *node;  /* NULL: none is configured */
-	const struct state *state;     /* NULL: the collector did not answer */
+	const struct conf *conf;        /* borrowed, as all here */
+	const struct conf_node *node;   /* NULL: none is configured */
+	const struct state *state;      /* NULL: the collector did not answer */
 	const struct state_node *found; /* the node in it; NULL: it has none of that name */
-	const char *trouble;           /* why there is no state or no node; NULL: none */
-	bool below_nodes;              /* the page stands below /nodes/NAME */
+	const char *trouble;            /* why there is no state or no node; NULL: none */
+	bool below_nodes;               /* the page stands below /nodes/NAME */
 };
 
 void page_write(const struct page *page, struct buf *b);

@@ -12,9 +12,9 @@
 #include <strings.h>
 
 #define SECONDS_DEFAULT 30
-#define HZ_MAX 1000
-#define PAIRS_MAX 256
-#define VALUE_MAX 1024 /* bytes with the NUL, decoded */
+#define HZ_MAX          1000
+#define PAIRS_MAX       256
+#define VALUE_MAX       1024 /* bytes with the NUL, decoded */
 
 /* ---- values */
 
@@ -60,7 +60,8 @@ params_seconds(struct params *p, const char *value, uint32_t max_seconds, struct
 	double s = is_number(value) ? strtod(value, NULL) : is_infinity(value) ? (double)INFINITY : 0.0;
 
 	if (s > max_seconds)
-		return err_set(why, -EINVAL, "profile duration exceeds the limit of %u seconds (PPROF_MAX_SECONDS)",
+		return err_set(why, -EINVAL,
+			       "profile duration exceeds the limit of %u seconds (PPROF_MAX_SECONDS)",
 			       max_seconds);
 	if (s > 0)
 		p->duration_ms = s < 0.001 ? 1 : (uint32_t)lround(s * 1000);
@@ -92,7 +93,8 @@ params_hz(struct params *p, const char *value, uint32_t max_seconds, struct err 
 	if (!*value)
 		return 0;
 	if (v < 1 || v > HZ_MAX)
-		return err_set(why, -EINVAL, "invalid value for \"hz\" - must be an integer from 1 to %d", HZ_MAX);
+		return err_set(why, -EINVAL, "invalid value for \"hz\" - must be an integer from 1 to %d",
+			       HZ_MAX);
 	p->hz = (uint32_t)v;
 	return 0;
 }
@@ -105,7 +107,8 @@ params_event(struct params *p, const char *value, uint32_t max_seconds, struct e
 	(void)max_seconds;
 	for (size_t i = 0; i < n; i++)
 		if (value[i] <= ' ' || value[i] > '~')
-			return err_set(why, -EINVAL, "invalid value for \"event\" - a libpfm4 event name is wanted");
+			return err_set(why, -EINVAL,
+				       "invalid value for \"event\" - a libpfm4 event name is wanted");
 	if (n >= sizeof(p->event))
 		return err_set(why, -EINVAL, "invalid value for \"event\" - longer than %zu bytes",
 			       sizeof(p->event) - 1);

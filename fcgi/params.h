@@ -16,9 +16,9 @@
 #define PARAMS_EVENT_MAX 128 /* bytes with the NUL; libpfm4's longest are shorter */
 
 struct params {
-	uint32_t duration_ms; /* seconds=: 30 s when absent, zero, negative or junk; ≥ 1 */
-	int64_t debug;        /* debug=: negative and junk are 0 */
-	uint32_t hz;          /* hz=: 1-1000; 0: absent */
+	uint32_t duration_ms;         /* seconds=: 30 s when absent, zero, negative or junk; ≥ 1 */
+	int64_t debug;                /* debug=: negative and junk are 0 */
+	uint32_t hz;                  /* hz=: 1-1000; 0: absent */
 	char event[PARAMS_EVENT_MAX]; /* event=: printable ASCII; "": absent */
 };
 

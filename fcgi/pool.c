@@ -18,7 +18,7 @@
 
 /* The deepest path (a request, a sample of the longest stack, a formatted line) needs 60 kB. */
 #define STACK_BYTES (256u << 10)
-#define TROUBLE_MS 100 /* a pause when accept() fails, so that it is not asked in a circle */
+#define TROUBLE_MS  100 /* a pause when accept() fails, so that it is not asked in a circle */
 
 struct pool {
 	const struct app *app;
@@ -26,7 +26,7 @@ struct pool {
 	pthread_mutex_t accepting; /* held by the one thread that waits for a connection */
 	pthread_mutex_t lock;      /* of what follows */
 	pthread_cond_t fewer;
-	uint32_t threads;          /* that have not ended */
+	uint32_t threads; /* that have not ended */
 };
 
 /* Wait for a connection and take it. Returns false when we are to stop. */

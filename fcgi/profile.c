@@ -191,8 +191,14 @@ profile_map_add(struct profile *p, const struct profile_map_is *is)
 	if (!map)
 		return -ENOMEM;
 	*map = (struct profile_map){
-		.id = is->id, .object = (uint32_t)object, .kind = is->kind, .flags = is->flags,
-		.start = is->start, .end = is->end, .pgoff = is->pgoff, .path = path,
+		.id = is->id,
+		.object = (uint32_t)object,
+		.kind = is->kind,
+		.flags = is->flags,
+		.start = is->start,
+		.end = is->end,
+		.pgoff = is->pgoff,
+		.path = path,
 	};
 	if (profile_index(p, &p->map_index, hash_u64(is->id, 0), &p->maps.n) < 0)
 		return -ENOMEM;
@@ -213,7 +219,9 @@ profile_pseudo_place(struct profile *p, const struct profile_map *map)
 	if (!place)
 		return -ENOMEM;
 	*place = (struct profile_place){
-		.object = PROFILE_NONE, .line = (uint32_t)line, .n_lines = 1,
+		.object = PROFILE_NONE,
+		.line = (uint32_t)line,
+		.n_lines = 1,
 		.flags = WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED,
 	};
 	return p->places.n - 1;
@@ -463,8 +471,10 @@ static int
 profile_fill_stack(struct profile *p, struct profile_stack *stack)
 {
 	/* The id of the map does not matter: nothing looks it up after the end. */
-	struct profile_map_is is = { .id = UINT32_MAX, .kind = WIRE_MAP_PSEUDO,
-				     .path = "[unknown]", .path_n = strlen("[unknown]") };
+	struct profile_map_is is = { .id = UINT32_MAX,
+				     .kind = WIRE_MAP_PSEUDO,
+				     .path = "[unknown]",
+				     .path_n = strlen("[unknown]") };
 	int64_t map = profile_map_add(p, &is), loc;
 	uint32_t *frame;
 
@@ -495,7 +505,8 @@ profile_finish(struct profile *p, uint32_t *made_up)
 		if (place->n_lines)
 			continue;
 		++*made_up;
-		if (profile_make_up(p, place, strings_get(&p->strings, p->maps.at[p->locs.at[i].map].path)) < 0)
+		if (profile_make_up(p, place,
+				    strings_get(&p->strings, p->maps.at[p->locs.at[i].map].path)) < 0)
 			return -ENOMEM;
 	}
 	return 0;

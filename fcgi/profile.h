@@ -24,10 +24,10 @@
 
 #define PROFILE_MEMORY_MAX (64u << 20) /* bytes of everything below together */
 /* Of which names may take so much: a profile without them is still one, but not the reverse. */
-#define PROFILE_NAMES_MAX (48u << 20)
-#define PROFILE_STACK_MAX 4096   /* frames; the collector's own limit is lower */
-#define PROFILE_BUILD_ID_MAX 64  /* bytes */
-#define PROFILE_NONE UINT32_MAX
+#define PROFILE_NAMES_MAX    (48u << 20)
+#define PROFILE_STACK_MAX    4096 /* frames; the collector's own limit is lower */
+#define PROFILE_BUILD_ID_MAX 64   /* bytes */
+#define PROFILE_NONE         UINT32_MAX
 
 struct profile_object {
 	uint64_t id;       /* the collector's */
@@ -44,8 +44,8 @@ struct profile_map {
 	uint8_t kind;    /* enum wire_map_kind */
 	uint8_t flags;   /* WIRE_MAP_* */
 	uint64_t start, end, pgoff;
-	uint32_t path;   /* string, without " (deleted)" */
-	bool link_time;  /* its addresses go out as link-time ones (set by profile_finish) */
+	uint32_t path;  /* string, without " (deleted)" */
+	bool link_time; /* its addresses go out as link-time ones (set by profile_finish) */
 };
 
 struct profile_place {
@@ -93,8 +93,8 @@ struct profile_window {
 	bool is_clock;
 	uint32_t event, unit; /* strings */
 	bool ended;
-	uint64_t duration_ns, samples, lost, throttled, late, guessed, truncated, rooted,
-		user_stacks, cpu_ns;
+	uint64_t duration_ns, samples, lost, throttled, late, guessed, truncated, rooted, user_stacks,
+		cpu_ns;
 	uint8_t reason; /* enum wire_end */
 };
 

@@ -11,21 +11,21 @@
 
 #include "base/buf.h"
 
-#define REPLY_BODY_MAX (64u << 20)
+#define REPLY_BODY_MAX     (64u << 20)
 #define REPLY_LOCATION_MAX 2560
 
 struct reply {
 	int status;
-	const char *type;     /* static */
-	const char *filename; /* static; NULL: no Content-Disposition */
-	const char *allow;    /* static; NULL: none */
-	int retry_after_s;    /* 0: none */
-	bool failed;          /* an error text: X-Go-Pprof lets `go tool pprof` show it */
+	const char *type;                  /* static */
+	const char *filename;              /* static; NULL: no Content-Disposition */
+	const char *allow;                 /* static; NULL: none */
+	int retry_after_s;                 /* 0: none */
+	bool failed;                       /* an error text: X-Go-Pprof lets `go tool pprof` show it */
 	char location[REPLY_LOCATION_MAX]; /* "": none */
 	struct buf body;
 };
 
-extern const char reply_text[];   /* "text/plain; charset=utf-8" */
+extern const char reply_text[]; /* "text/plain; charset=utf-8" */
 extern const char reply_html[];
 extern const char reply_binary[]; /* scrapers refuse a profile of any other type */
 
@@ -34,8 +34,7 @@ void reply_init(struct reply *r);
 void reply_fini(struct reply *r);
 
 /* Make it an error, whatever it was: status, text and a newline. */
-void reply_error(struct reply *r, int status, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+void reply_error(struct reply *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The CGI header (RFC 3875, 6.3) with the empty line behind it. without_body: an answer to
  * HEAD, which tells no length (it is not known before a profile is made). */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REQUEST_PATH_MAX 2048  /* bytes with the NUL; a longer path is nobody's */
+#define REQUEST_PATH_MAX 2048   /* bytes with the NUL; a longer path is nobody's */
 #define REQUEST_BODY_MAX 262144 /* bytes; 10,000 addresses */
 
 enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST };
@@ -18,11 +18,11 @@ struct request {
 	char path[REQUEST_PATH_MAX]; /* decoded by the web server */
 	const char *query;           /* as it came */
 	const char *content_type;
-	const char *body;            /* of a POST */
+	const char *body; /* of a POST */
 	size_t body_len;
-	bool body_too_large;         /* body is empty then */
+	bool body_too_large; /* body is empty then */
 	const char *remote_addr, *remote_port, *server_addr, *server_port;
-	int conn;                    /* the web server's connection; only to see that it ends */
+	int conn; /* the web server's connection; only to see that it ends */
 };
 
 enum method request_method(const char *name);

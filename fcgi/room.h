@@ -17,17 +17,17 @@ struct room {
 };
 
 /* An array of `type`: LIST(struct x) xs = { 0 }; freed with free(xs.at). */
-#define LIST(type)            \
-	struct {              \
-		type *at;     \
-		uint32_t n;   \
-		uint32_t cap; \
+#define LIST(type)                                                                                         \
+	struct {                                                                                           \
+		type *at;                                                                                  \
+		uint32_t n;                                                                                \
+		uint32_t cap;                                                                              \
 	}
 
 /* One more item at the end, all zero: its address, or NULL when there is no room for it. */
-#define LIST_ADD(room, list)                                                                    \
-	((__typeof__((list)->at))room_add((room), (void **)(void *)&(list)->at, &(list)->n,     \
-					  &(list)->cap, sizeof(*(list)->at)))
+#define LIST_ADD(room, list)                                                                               \
+	((__typeof__((list)->at))room_add((room), (void **)(void *)&(list)->at, &(list)->n, &(list)->cap,  \
+					  sizeof(*(list)->at)))
 
 /* Count `bytes` that are kept elsewhere (a hash table's slots). Returns 0 or -ENOMEM. */
 int room_take(struct room *r, size_t bytes);

@@ -15,13 +15,13 @@
 
 /* Bytes. Names of C++ templates reach a few thousand. */
 #define STRINGS_LENGTH_MAX 8192
-#define STRINGS_NONE UINT32_MAX
+#define STRINGS_NONE       UINT32_MAX
 
 struct strings {
 	struct room *room; /* borrowed */
 	struct table index;
-	char *bytes;       /* owned; the strings behind each other, each with a NUL */
-	size_t used, cap;  /* of bytes */
+	char *bytes;      /* owned; the strings behind each other, each with a NUL */
+	size_t used, cap; /* of bytes */
 	LIST(uint32_t) starts;
 };
 

@@ -54,7 +54,8 @@ symbol_parse(const char *s, size_t n)
 			digit_before = false;
 			continue;
 		}
-		if (digit >= base || __builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v))
+		if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
+		    __builtin_add_overflow(v, digit, &v))
 			return 0;
 		digit_before = any = true;
 	}

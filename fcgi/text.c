@@ -13,7 +13,10 @@ text_utf8(const unsigned char *s, size_t n)
 		unsigned char mask, lead; /* of the first byte */
 		uint32_t min;             /* smaller values have a shorter form */
 	} forms[] = {
-		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
+		{ 0x80, 0x00, 0 },
+		{ 0xe0, 0xc0, 0x80 },
+		{ 0xf0, 0xe0, 0x800 },
+		{ 0xf8, 0xf0, 0x10000 },
 	};
 
 	for (size_t more = 0; more < sizeof(forms) / sizeof(forms[0]); more++) {

@@ -259,7 +259,7 @@ class ManyAndGone(Base):
         p = self.front.decoded(a)
         print(f"        1000 stacks, {len(p.locations)} locations, {len(p.functions)} functions, "
               f"{len(a.body)} bytes: {sorted(taken)[len(taken) // 2]:.1f} ms from the window's end to the last byte")
-        # Measured 6 ms; the limit is for a machine that does much else.
+        # Measured 8-16 ms on two CPUs that did much else; the aim is 20.
         self.assertLess(sorted(taken)[len(taken) // 2], 60)
 
 

@@ -39,7 +39,7 @@
 #include "base/buf.h"
 #include "base/wire.h"
 
-#define LINES_MAX 200000
+#define LINES_MAX  200000
 #define FIELDS_MAX 12
 #define BIG_STACKS 1000 /* ten seconds of one busy thread at 100 Hz */
 #define BIG_PLACES 1500
@@ -212,7 +212,8 @@ put_count(struct buf *b, const struct line *l)
 
 /* All lines of one kind, each in a message of its own. */
 static void
-send_lines(int sock, struct buf *b, const char *what, uint16_t type, void (*put)(struct buf *, const struct line *))
+send_lines(int sock, struct buf *b, const char *what, uint16_t type,
+	   void (*put)(struct buf *, const struct line *))
 {
 	for (int i = 0; i < n_lines; i++) {
 		if (!is(&lines[i], what))
@@ -268,13 +269,13 @@ window_end(struct ask *a, uint64_t samples, enum wire_end reason)
 {
 	buf_u64(a->b, (uint64_t)a->duration_ms * 1000000u);
 	buf_u64(a->b, samples);
-	buf_u64(a->b, 3);           /* lost */
-	buf_u64(a->b, 0);           /* throttled */
-	buf_u64(a->b, 2);           /* late */
-	buf_u64(a->b, 1);           /* guessed */
-	buf_u64(a->b, 0);           /* truncated */
-	buf_u64(a->b, samples);     /* rooted */
-	buf_u64(a->b, samples);     /* user stacks */
+	buf_u64(a->b, 3);       /* lost */
+	buf_u64(a->b, 0);       /* throttled */
+	buf_u64(a->b, 2);       /* late */
+	buf_u64(a->b, 1);       /* guessed */
+	buf_u64(a->b, 0);       /* truncated */
+	buf_u64(a->b, samples); /* rooted */
+	buf_u64(a->b, samples); /* user stacks */
 	buf_u64(a->b, samples * 10100000u);
 	buf_u8(a->b, (uint8_t)reason);
 	printf("window %llu ended at %llu\n", (unsigned long long)a->number, (unsigned long long)now_ns());
@@ -492,13 +493,20 @@ static const struct {
 	const char *event;
 	void (*act)(struct ask *a);
 } behaviours[] = {
-	{ "counter", do_counter }, { "exit", do_exit },
-	{ "empty", do_empty }, { "refuse", do_refuse },
-	{ "refuse-oddly", do_refuse_oddly }, { "die", do_die },
-	{ "garbage", do_garbage }, { "unknown-map", do_unknown_map },
-	{ "unknown-stack", do_unknown_stack }, { "short", do_short },
-	{ "order", do_order }, { "silent", do_silent },
-	{ "flood", do_flood }, { "big", do_big },
+	{ "counter", do_counter },
+	{ "exit", do_exit },
+	{ "empty", do_empty },
+	{ "refuse", do_refuse },
+	{ "refuse-oddly", do_refuse_oddly },
+	{ "die", do_die },
+	{ "garbage", do_garbage },
+	{ "unknown-map", do_unknown_map },
+	{ "unknown-stack", do_unknown_stack },
+	{ "short", do_short },
+	{ "order", do_order },
+	{ "silent", do_silent },
+	{ "flood", do_flood },
+	{ "big", do_big },
 };
 
 static void
@@ -593,7 +601,8 @@ answer_resolve(int sock, struct buf *b, struct cur *c)
 		uint32_t id = UINT32_MAX;
 
 		for (int i = 0; i < n_lines; i++)
-			if (is(&lines[i], "map") && address >= num(&lines[i], 5) && address < num(&lines[i], 6))
+			if (is(&lines[i], "map") && address >= num(&lines[i], 5) &&
+			    address < num(&lines[i], 6))
 				id = (uint32_t)num(&lines[i], 1);
 		buf_u32(&ids, id);
 	}
@@ -644,7 +653,8 @@ name_big(struct buf *b, uint64_t place)
 		buf_u32(b, (uint32_t)(place / 256));
 		buf_str(b, name, (size_t)n);
 		buf_str(b, name, (size_t)n);
-		n = snprintf(name, sizeof(name), "/build/big/src/file%llu.c", (unsigned long long)place / 8192);
+		n = snprintf(name, sizeof(name), "/build/big/src/file%llu.c",
+			     (unsigned long long)place / 8192);
 		buf_str(b, name, (size_t)n);
 	}
 }
@@ -841,7 +851,8 @@ main(int argc, char **argv)
 	struct err why;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: fake_collector RUN_DIR SCRIPT [ok|silent|die|unknown|lies|busy|absent]\n");
+		fprintf(stderr,
+			"usage: fake_collector RUN_DIR SCRIPT [ok|silent|die|unknown|lies|busy|absent]\n");
 		return 2;
 	}
 	if (argc > 3)
@@ -850,7 +861,7 @@ main(int argc, char **argv)
 	script_read(argv[2]);
 	listeners[0] = (struct end){ listen_on(argv[1], "collector.sock", &why), collector_message };
 	listeners[1] = (struct end){ absent ? -1 : listen_on(argv[1], "symbolizer.sock", &why),
-					  symbolizer_message };
+				     symbolizer_message };
 	if (listeners[0].sock < 0 || (listeners[1].sock < 0 && !absent)) {
 		fprintf(stderr, "fake_collector: %s\n", why.text);
 		return 1;

@@ -298,8 +298,8 @@ judge_strings(void)
 				return "string twice";
 	}
 	for (int i = 0; i < got.n_functions; i++)
-		if (!got.functions[i].name || got.functions[i].name >= n || got.functions[i].system_name >= n ||
-		    got.functions[i].file >= n)
+		if (!got.functions[i].name || got.functions[i].name >= n ||
+		    got.functions[i].system_name >= n || got.functions[i].file >= n)
 			return "function string";
 	for (int i = 0; i < got.n_mappings; i++)
 		if (!got.mappings[i].file || got.mappings[i].file >= n || got.mappings[i].build_id >= n)
@@ -378,8 +378,14 @@ static struct profile p;
 static void
 add_map(uint32_t id, uint64_t object, uint8_t kind, uint8_t flags, uint64_t start, const char *path)
 {
-	struct profile_map_is is = { .id = id, .object = object, .kind = kind, .flags = flags, .start = start,
-				     .end = start + 0x1000, .pgoff = 0x2000, .path = path,
+	struct profile_map_is is = { .id = id,
+				     .object = object,
+				     .kind = kind,
+				     .flags = flags,
+				     .start = start,
+				     .end = start + 0x1000,
+				     .pgoff = 0x2000,
+				     .path = path,
 				     .path_n = strlen(path) };
 
 	assert_true(profile_map_add(&p, &is) >= 0);
@@ -427,8 +433,11 @@ setup(void **state)
 {
 	(void)state;
 	assert_int_equal(profile_init(&p), 0);
-	p.window = (struct profile_window){ .start_unix_ns = 1700000000000000000u, .period = 10000000,
-					    .is_clock = true, .duration_ns = 2000000000, .ended = true };
+	p.window = (struct profile_window){ .start_unix_ns = 1700000000000000000u,
+					    .period = 10000000,
+					    .is_clock = true,
+					    .duration_ns = 2000000000,
+					    .ended = true };
 	p.window.event = strings_text(&p.strings, "task-clock");
 	add_map(7, 20, WIRE_MAP_FILE, 0, 0x7f0000000000, "/lib/libx.so (deleted)");
 	add_map(3, 10, WIRE_MAP_FILE, WIRE_MAP_MAIN, 0x555500000000, "/bin/main");
@@ -437,8 +446,9 @@ setup(void **state)
 	add_map(9, 40, WIRE_MAP_JIT, 0, 0x200000000000, "//anon");
 	add_map(10, 0, WIRE_MAP_PSEUDO, 0, 0, "[truncated: 512 frames]");
 	add_map(11, 0, WIRE_MAP_PSEUDO, 0, 0, "[other mark]");
-	add_stack(1, 0, 4, (const uint64_t[][2]){ { 3, 0x555500000010 }, { 7, 0x7f0000000020 },
-						  { 3, 0x555500000030 }, { 10, 0 } });
+	add_stack(1, 0, 4,
+		  (const uint64_t[][2]){
+			  { 3, 0x555500000010 }, { 7, 0x7f0000000020 }, { 3, 0x555500000030 }, { 10, 0 } });
 	add_stack(2, WIRE_STACK_GUESS | WIRE_STACK_LATE, 2,
 		  (const uint64_t[][2]){ { 8, 0xffffffff81000400 }, { 9, 0x200000000040 } });
 	add_stack(3, WIRE_STACK_CUT, 0, NULL);
@@ -451,7 +461,8 @@ setup(void **state)
 	name(10, 0x2010, 0x3010, "hot", "inlined");
 	name(10, 0x2030, 0x3030, "caller", NULL);
 	name(20, 0x2020, 0x2020, "library", NULL);
-	assert_int_equal(profile_object_is(&p, profile_object_find(&p, 10), WIRE_OBJECT_PIE, "\xab\x01", 2), 0);
+	assert_int_equal(profile_object_is(&p, profile_object_find(&p, 10), WIRE_OBJECT_PIE, "\xab\x01", 2),
+			 0);
 	assert_int_equal(profile_commentf(&p, "a comment"), 0);
 	return 0;
 }
@@ -635,6 +646,22 @@ stacks_that_a_reader_cannot_tell_apart_are_added_up(void **state)
 }
 
 static void
+a_library_mapped_again_where_it_was_is_one_mapping(void **state)
+{
+	(void)state;
+	add_map(70, 20, WIRE_MAP_FILE, 0, 0x7f0000000000, "/lib/libx.so");
+	add_map(71, 20, WIRE_MAP_FILE, 0, 0x7f0000800000, "/lib/libx.so");
+	add_stack(20, 0, 1, (const uint64_t[][2]){ { 7, 0x7f0000000020 } });
+	add_stack(21, 0, 1, (const uint64_t[][2]){ { 70, 0x7f0000000020 } });
+	add_sample(20, 50, 1);
+	add_sample(21, 50, 2);
+	encode();
+	assert_null(judge());
+	assert_int_equal(got.n_mappings, 6);
+	assert_int_equal(got.samples[4].values[0], 3);
+}
+
+static void
 equal_functions_are_one(void **state)
 {
 	int hot = 0;
@@ -747,6 +774,7 @@ main(void)
 		TEST(labels_tell_the_thread_and_the_doubt),
 		TEST(numbers_are_packed_from_the_third_on),
 		TEST(stacks_that_a_reader_cannot_tell_apart_are_added_up),
+		TEST(a_library_mapped_again_where_it_was_is_one_mapping),
 		TEST(equal_functions_are_one),
 		TEST(values_beyond_what_fits_are_the_largest),
 		TEST(a_profile_without_anything_is_valid),

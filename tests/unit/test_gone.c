@@ -97,8 +97,10 @@ pair_close(struct pair *p)
 static void
 watch(struct gone_watch *w, const struct pair *p)
 {
-	struct request req = { .remote_addr = p->client_addr, .remote_port = p->client_port,
-			       .server_addr = p->server_addr, .server_port = p->server_port };
+	struct request req = { .remote_addr = p->client_addr,
+			       .remote_port = p->client_port,
+			       .server_addr = p->server_addr,
+			       .server_port = p->server_port };
 
 	gone_watch_init(w, &req);
 }
@@ -138,7 +140,9 @@ static void
 brackets_around_an_address_do_not_matter(void **state)
 {
 	struct gone_watch plain, bracketed;
-	struct request req = { .remote_addr = "::1", .remote_port = "5", .server_addr = "::1", .server_port = "6" };
+	struct request req = {
+		.remote_addr = "::1", .remote_port = "5", .server_addr = "::1", .server_port = "6"
+	};
 
 	(void)state;
 	gone_watch_init(&plain, &req);
@@ -174,7 +178,9 @@ one_that_has_left_before_the_first_look_is_seen(void **state)
 static void
 a_connection_that_the_kernel_never_knew_is_not_said_to_be_gone(void **state)
 {
-	struct request req = { .remote_addr = "192.0.2.7", .remote_port = "4711", .server_addr = "127.0.0.1",
+	struct request req = { .remote_addr = "192.0.2.7",
+			       .remote_port = "4711",
+			       .server_addr = "127.0.0.1",
 			       .server_port = "1" };
 	struct gone_watch w;
 
@@ -202,8 +208,10 @@ addresses_that_are_none_are_not_watched(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct request req = { .remote_addr = bad[i].remote, .remote_port = bad[i].remote_port,
-				       .server_addr = bad[i].server, .server_port = bad[i].server_port };
+		struct request req = { .remote_addr = bad[i].remote,
+				       .remote_port = bad[i].remote_port,
+				       .server_addr = bad[i].server,
+				       .server_port = bad[i].server_port };
 		struct gone_watch w;
 
 		gone_watch_init(&w, &req);

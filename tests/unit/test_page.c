@@ -80,7 +80,9 @@ put_self(uint16_t limits)
 static const char *
 page_of(size_t i, const char *trouble, bool below)
 {
-	struct page page = { .conf = &conf, .node = &conf.nodes[i], .trouble = trouble, .below_nodes = below };
+	struct page page = {
+		.conf = &conf, .node = &conf.nodes[i], .trouble = trouble, .below_nodes = below
+	};
 
 	page.state = trouble ? NULL : &s;
 	page.found = trouble ? NULL : state_find(&s, conf.nodes[i].name);
@@ -100,8 +102,8 @@ has(const char *page, const char *what)
 static void
 rows_have_gos_markup_in_gos_order(void **state)
 {
-	static const char *const names[] = { "allocs", "block", "cmdline", "goroutine", "heap",
-					     "mutex", "profile", "symbol", "threadcreate", "trace" };
+	static const char *const names[] = { "allocs", "block",   "cmdline", "goroutine",    "heap",
+					     "mutex",  "profile", "symbol",  "threadcreate", "trace" };
 	const char *at = page_of(0, "trouble", false);
 	char row[128];
 
@@ -109,7 +111,8 @@ rows_have_gos_markup_in_gos_order(void **state)
 	assert_true(has(at, "Types of profiles available:"));
 	assert_true(has(at, "<title>/debug/pprof/</title>"));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(row, sizeof(row), "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td>", names[i], names[i]);
+		snprintf(row, sizeof(row), "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td>", names[i],
+			 names[i]);
 		at = strstr(at, row);
 		assert_non_null(at);
 	}

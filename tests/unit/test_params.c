@@ -27,7 +27,10 @@ query(const char *q)
 static int
 form(const char *type, const char *body, const char *q)
 {
-	struct request req = { .method = METHOD_POST, .query = q, .content_type = type, .body = body,
+	struct request req = { .method = METHOD_POST,
+			       .query = q,
+			       .content_type = type,
+			       .body = body,
 			       .body_len = strlen(body) };
 
 	return params_parse(&got, &req, LIMIT_S, &why);
@@ -37,10 +40,10 @@ static void
 seconds_that_are_none_are_thirty(void **state)
 {
 	static const char *const junk[] = {
-		"",          "seconds",     "seconds=",    "seconds=0",   "seconds=-1",    "seconds=-0",
-		"seconds=x", "seconds=1x",  "seconds=nan", "seconds=0x5", "seconds=%201",  "seconds=1%20",
-		"seconds=.", "seconds=1e",  "seconds=+5",  "seconds=--1", "seconds=-inf",  "seconds=1e-9999",
-		"Seconds=5", "second=5",    "seconds=5;x", "seconds=1,5", "seconds=1_000", "x=seconds=5",
+		"",          "seconds",    "seconds=",    "seconds=0",   "seconds=-1",    "seconds=-0",
+		"seconds=x", "seconds=1x", "seconds=nan", "seconds=0x5", "seconds=%201",  "seconds=1%20",
+		"seconds=.", "seconds=1e", "seconds=+5",  "seconds=--1", "seconds=-inf",  "seconds=1e-9999",
+		"Seconds=5", "second=5",   "seconds=5;x", "seconds=1,5", "seconds=1_000", "x=seconds=5",
 	};
 
 	(void)state;
@@ -57,9 +60,9 @@ seconds_may_have_a_fraction(void **state)
 		const char *query;
 		uint32_t ms;
 	} cases[] = {
-		{ "seconds=1", 1000 },      { "seconds=1.5", 1500 },   { "seconds=.25", 250 },
-		{ "seconds=2.", 2000 },     { "seconds=%2b3", 3000 },    { "seconds=1e1", 10000 },
-		{ "seconds=0.0001", 1 },    { "seconds=300", 300000 }, { "seconds=300.0", 300000 },
+		{ "seconds=1", 1000 },       { "seconds=1.5", 1500 },     { "seconds=.25", 250 },
+		{ "seconds=2.", 2000 },      { "seconds=%2b3", 3000 },    { "seconds=1e1", 10000 },
+		{ "seconds=0.0001", 1 },     { "seconds=300", 300000 },   { "seconds=300.0", 300000 },
 		{ "a=b&seconds=7&c", 7000 }, { "seconds=%31%30", 10000 }, { "&&seconds=4&&", 4000 },
 		{ "se%63onds=6", 6000 },
 	};
@@ -75,8 +78,14 @@ static void
 more_seconds_than_the_limit_are_refused_with_the_limit(void **state)
 {
 	static const char *const many[] = {
-		"seconds=301", "seconds=300.001", "seconds=1e21", "seconds=inf", "seconds=%2bInf",
-		"seconds=Infinity", "seconds=99999999999999999999", "seconds=1e9999",
+		"seconds=301",
+		"seconds=300.001",
+		"seconds=1e21",
+		"seconds=inf",
+		"seconds=%2bInf",
+		"seconds=Infinity",
+		"seconds=99999999999999999999",
+		"seconds=1e9999",
 	};
 
 	(void)state;
@@ -118,8 +127,8 @@ static void
 escapes_that_are_none_and_control_characters_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"seconds=%", "seconds=%2", "seconds=%zz", "%=1", "a=%-1", "seconds=1%00", "seconds=%0a", "a%0d=1",
-		"event=a%7f", "a=\x01", "seconds=1&x=%g0",
+		"seconds=%",   "seconds=%2", "seconds=%zz", "%=1",    "a=%-1",           "seconds=1%00",
+		"seconds=%0a", "a%0d=1",     "event=a%7f",  "a=\x01", "seconds=1&x=%g0",
 	};
 
 	(void)state;
@@ -130,7 +139,8 @@ escapes_that_are_none_and_control_characters_are_refused(void **state)
 static void
 the_rate_has_bounds(void **state)
 {
-	static const char *const bad[] = { "hz=0", "hz=1001", "hz=-1", "hz=1.5", "hz=x", "hz=99999999999", "hz=1%20" };
+	static const char *const bad[] = { "hz=0", "hz=1001",        "hz=-1",  "hz=1.5",
+					   "hz=x", "hz=99999999999", "hz=1%20" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -258,7 +258,8 @@ every_place_has_a_line_at_the_end_and_every_stack_a_frame(void **state)
 	/* The second place of the object stands as far from its file offset as the first. */
 	place = profile_place_find(&p, profile_object_find(&p, 5), 0x1001);
 	assert_int_equal(p.places.at[place].vaddr, 0x2001);
-	assert_string_equal(strings_get(&p.strings, p.lines.at[p.places.at[place].line].name), "[a]+0x2001");
+	assert_string_equal(strings_get(&p.strings, p.lines.at[p.places.at[place].line].name),
+			    "[a]+0x2001");
 	place = profile_place_find(&p, profile_object_find(&p, 6), 0xffffffff81000000u);
 	assert_string_equal(strings_get(&p.strings, p.lines.at[p.places.at[place].line].name),
 			    "[kernel.kallsyms]+0xffffffff81000000");
@@ -296,7 +297,8 @@ comments_stand_in_front_of_notes(void **state)
 	assert_non_null(strstr(strings_get(&p.strings, p.comments.at[0]), "task-clock at 100 Hz"));
 	assert_string_equal(strings_get(&p.strings, p.comments.at[1]), "samples: 3");
 	assert_string_equal(strings_get(&p.strings, p.comments.at[2]), "lost: 1 (25.00 %)");
-	assert_string_equal(strings_get(&p.strings, p.comments.at[p.comments.n - 1]), "a note\\x0aof two lines");
+	assert_string_equal(strings_get(&p.strings, p.comments.at[p.comments.n - 1]),
+			    "a note\\x0aof two lines");
 }
 
 /* ---- strings */
@@ -310,11 +312,11 @@ a_string_is_kept_once_and_cleaned(void **state)
 		{ "plain", "plain" },
 		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" },
 		{ "a\tb\x7f", "a\\x09b\\x7f" },
-		{ "\xc0\x80", "\\xc0\\x80" },         /* a NUL in two bytes */
-		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" }, /* a longer form than needed */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* a surrogate */
+		{ "\xc0\x80", "\\xc0\\x80" },                   /* a NUL in two bytes */
+		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },          /* a longer form than needed */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },          /* a surrogate */
 		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" }, /* beyond U+10FFFF */
-		{ "\xc2\x85", "\\xc2\\x85" },         /* NEL, a C1 control */
+		{ "\xc2\x85", "\\xc2\\x85" },                   /* NEL, a C1 control */
 		{ "cut \xe2\x82", "cut \\xe2\\x82" },
 		{ "\xff\xfe", "\\xff\\xfe" },
 	};

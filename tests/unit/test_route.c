@@ -42,8 +42,15 @@ teardown(void **state)
 static int
 ask(enum method method, const char *path, const char *query)
 {
-	struct request req = { .method = method, .query = query, .content_type = "", .body = "", .conn = -1,
-			       .remote_addr = "", .remote_port = "", .server_addr = "", .server_port = "" };
+	struct request req = { .method = method,
+			       .query = query,
+			       .content_type = "",
+			       .body = "",
+			       .conn = -1,
+			       .remote_addr = "",
+			       .remote_port = "",
+			       .server_addr = "",
+			       .server_port = "" };
 	struct buf b;
 
 	snprintf(req.path, sizeof(req.path), "%s", path);
@@ -69,9 +76,20 @@ static void
 an_unknown_profile_is_said_in_gos_words(void **state)
 {
 	static const char *const paths[] = {
-		"/debug/pprof/<script>scripty<script>", "/debug/pprof/profile/", "/debug/pprof/Profile",
-		"/debug/pprof/heap/x", "/debug/pprofx", "/debug/pprof//", "/debug", "", "/nodes", "/etc/passwd",
-		"/nodes/one", "/nodes/one/", "/nodes/one/debug", "/nodes/two.2/debug/pprof/none",
+		"/debug/pprof/<script>scripty<script>",
+		"/debug/pprof/profile/",
+		"/debug/pprof/Profile",
+		"/debug/pprof/heap/x",
+		"/debug/pprofx",
+		"/debug/pprof//",
+		"/debug",
+		"",
+		"/nodes",
+		"/etc/passwd",
+		"/nodes/one",
+		"/nodes/one/",
+		"/nodes/one/debug",
+		"/nodes/two.2/debug/pprof/none",
 	};
 
 	(void)state;
@@ -88,8 +106,13 @@ static void
 a_node_that_is_not_configured_is_not_found(void **state)
 {
 	static const char *const paths[] = {
-		"/nodes/three/debug/pprof/", "/nodes/on/debug/pprof/", "/nodes/one2/debug/pprof/profile",
-		"/nodes//debug/pprof/", "/nodes/", "/nodes/ONE/debug/pprof/", "/nodes/../debug/pprof/",
+		"/nodes/three/debug/pprof/",
+		"/nodes/on/debug/pprof/",
+		"/nodes/one2/debug/pprof/profile",
+		"/nodes//debug/pprof/",
+		"/nodes/",
+		"/nodes/ONE/debug/pprof/",
+		"/nodes/../debug/pprof/",
 	};
 
 	(void)state;
@@ -126,8 +149,8 @@ no_request_puts_a_line_into_the_head(void **state)
 static void
 gos_other_profiles_are_told_to_be_missing(void **state)
 {
-	static const char *const names[] = { "heap", "allocs", "goroutine", "threadcreate",
-					     "block", "mutex", "trace", "goroutineleak" };
+	static const char *const names[] = { "heap",  "allocs", "goroutine", "threadcreate",
+					     "block", "mutex",  "trace",     "goroutineleak" };
 	char path[64];
 
 	(void)state;
