@@ -16,6 +16,7 @@ units = \
 sysusers = deploy/systemd/pprofd.sysusers
 tmpfiles = deploy/systemd/pprofd.tmpfiles
 generated = $(units) $(sysusers) $(tmpfiles)
+noinst_DATA = $(generated)
 EXTRA_DIST += \
 	deploy/systemd/pprofd.target.in \
 	deploy/systemd/pprofd-collector.service.in \

@@ -1,6 +1,6 @@
 # Clang too builds everything without a word, with warnings as errors.
 # timeout: 600
-set -eu
+set -euo pipefail
 : "${PPD_BUILD:?}" "${PPD_SOURCE:?}"
 command -v clang >/dev/null || { echo "clang is missing"; exit 77; }
 dir=$PPD_BUILD/clang
