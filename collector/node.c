@@ -18,6 +18,7 @@
 #define FIND_IDLE_NS 2000000000u  /* between looks for an absent node */
 #define FIND_GRACE_NS 30000000u   /* the same while windows wait for it */
 #define GRACE_NS 2000000000u      /* how long windows wait for a restart */
+#define RETRY_MAX_S 3600          /* a window may last a day; who asks again does not wait for that */
 #define MAPS_AGAIN_NS 50000000u   /* between readings because an address was in no map */
 
 static void node_look(void *ctx);
@@ -290,14 +291,15 @@ node_lost(const struct node *n)
 uint16_t
 node_retry_after(const struct node *n)
 {
-	uint64_t now = loop_now(), soonest = UINT64_MAX;
+	uint64_t now = loop_now(), soonest = UINT64_MAX, after_s;
 
 	for (const struct window *w = n->windows; w; w = w->next)
 		if (w->end_ns < soonest)
 			soonest = w->end_ns;
 	if (soonest == UINT64_MAX || soonest <= now)
 		return 1;
-	return (uint16_t)((soonest - now + 999999999u) / 1000000000u);
+	after_s = (soonest - now + 999999999u) / 1000000000u;
+	return after_s > RETRY_MAX_S ? RETRY_MAX_S : (uint16_t)after_s;
 }
 
 static int

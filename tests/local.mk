@@ -151,6 +151,14 @@ UNIT_TESTS += tests/unit/test_dwarf
 tests_unit_test_dwarf_SOURCES = tests/unit/test_dwarf.c
 tests_unit_test_dwarf_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_window
+tests_unit_test_window_SOURCES = tests/unit/test_window.c tests/unit/kid.h
+tests_unit_test_window_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_node
+tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/kid.h
+tests_unit_test_node_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif

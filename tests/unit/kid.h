@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +32,14 @@
 		}                                                  \
 	} while (0)
 
+/* Who measures must come to the processor though those who burn it are many. */
+static inline void
+go_first(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, -20) < 0)
+		errno = 0; /* not root: then it is as it is */
+}
+
 /* A child that runs body(arg) and then ends with what it returns; it never outlives the test. */
 static inline pid_t
 kid_start(int (*body)(void *), void *arg)
@@ -42,6 +51,7 @@ kid_start(int (*body)(void *), void *arg)
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpriority(PRIO_PROCESS, 0, 0);
 	if (getppid() != parent)
 		_exit(120);
 	_exit(body(arg));
