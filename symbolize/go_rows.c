@@ -117,22 +117,22 @@ static struct prologue
 look_at_prologue(const struct image *im, uint64_t pc, int64_t delta)
 {
 	static const unsigned char mov[] = { 0x48, 0x89, 0xe5 };
-	const unsigned char *p = image_at(im, pc - 2, 18);
+	const unsigned char *p = image_at(im, pc - 1, 17), *before = image_at(im, pc - 2, 1);
 	struct prologue r = { .found = false };
 
 	if (!p)
 		return r;
-	if (delta == 8 && p[1] == 0x55) {
-		bool moves = !memcmp(p + 2, mov, sizeof(mov));
+	if (delta == 8 && p[0] == 0x55) {
+		bool moves = !memcmp(p + 1, mov, sizeof(mov));
 
-		r.found = moves || p[0] != 0x41; /* 41 55 is PUSHQ R13 */
+		r.found = moves || !before || *before != 0x41; /* 41 55 is PUSHQ R13 */
 		r.pointed = moves ? sizeof(mov) : 0;
 		return r;
 	}
-	r.saved = fp_and_stack(p + 2, 0x89, delta - 8);
+	r.saved = fp_and_stack(p + 1, 0x89, delta - 8);
 	r.found = r.saved > 0;
 	if (r.found)
-		r.pointed = r.saved + fp_and_stack(p + 2 + r.saved, 0x8d, delta - 8);
+		r.pointed = r.saved + fp_and_stack(p + 1 + r.saved, 0x8d, delta - 8);
 	return r;
 }
 

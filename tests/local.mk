@@ -159,6 +159,10 @@ UNIT_TESTS += tests/unit/test_node
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/kid.h
 tests_unit_test_node_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_go_pclntab
+tests_unit_test_go_pclntab_SOURCES = tests/unit/test_go_pclntab.c
+tests_unit_test_go_pclntab_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -174,3 +178,23 @@ EXTRA_DIST += tests/integration/names_dwarf.py
 noinst_PROGRAMS += tests/targets/ask_names
 tests_targets_ask_names_SOURCES = tests/targets/ask_names.c
 tests_targets_ask_names_LDADD = libsymbolize.a libbase.a
+
+# Go's function table, for tests/integration/names_go.py: names and rows of a file; rows against a program
+# that is single-stepped. tests/targets/go_names/ is the Go program, built by the test.
+noinst_PROGRAMS += tests/targets/go_places tests/targets/go_steps
+tests_targets_go_places_SOURCES = tests/targets/go_places.c
+tests_targets_go_places_LDADD = libsymbolize.a libbase.a
+tests_targets_go_steps_SOURCES = tests/targets/go_steps.c
+tests_targets_go_steps_LDADD = libsymbolize.a libbase.a
+EXTRA_DIST += \
+	tests/integration/names_go.py \
+	tests/targets/go_names/c/back.c \
+	tests/targets/go_names/c/back.go \
+	tests/targets/go_names/c/c.go \
+	tests/targets/go_names/c/c_none.go \
+	tests/targets/go_names/generic.go \
+	tests/targets/go_names/generic_none.go \
+	tests/targets/go_names/linkname.s \
+	tests/targets/go_names/main.go \
+	tests/targets/go_names/start_line.go \
+	tests/targets/go_names/start_line_none.go

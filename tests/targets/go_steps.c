@@ -32,12 +32,12 @@
 #include "symbolize/go_pclntab.h"
 
 #define THREADS_MAX 64
-#define SLOTS_MAX (1u << 20) /* a power of two */
-#define FUNCS_MAX 64
+#define SLOTS_MAX   (1u << 20) /* a power of two */
+#define FUNCS_MAX   64
 
 /* A return address on a stack. */
 struct slot {
-	uint64_t at;   /* where it is; 0: free */
+	uint64_t at; /* where it is; 0: free */
 	uint64_t ret;
 	uint64_t fp;   /* rbp at the call */
 	uint64_t prev; /* the return address of the function that called */
@@ -48,7 +48,7 @@ struct thread {
 	struct user_regs_struct regs; /* before the step */
 	uint64_t top;                 /* slot of the function that runs; 0: unknown */
 	bool stepped;
-	int signal;                   /* delivered with the last step */
+	int signal; /* delivered with the last step */
 };
 
 struct wrong {
@@ -85,7 +85,8 @@ slot_find(uint64_t at, bool add)
 static bool
 peek(pid_t tid, uint64_t addr, uint64_t *word)
 {
-	struct iovec to = { .iov_base = word, .iov_len = 8 }, from = { .iov_base = (void *)(uintptr_t)addr, .iov_len = 8 };
+	struct iovec to = { .iov_base = word, .iov_len = 8 },
+		     from = { .iov_base = (void *)(uintptr_t)addr, .iov_len = 8 };
 
 	return process_vm_readv(tid, &to, 1, &from, 1, 0) == 8;
 }
@@ -112,7 +113,8 @@ note_wrong(uint64_t vaddr, const char *what)
 	size_t i = 0;
 
 	t.n_wrong++;
-	while (i < FUNCS_MAX - 1 && t.wrong[i].name && (strcmp(t.wrong[i].name, name) || t.wrong[i].what != what))
+	while (i < FUNCS_MAX - 1 && t.wrong[i].name &&
+	       (strcmp(t.wrong[i].name, name) || t.wrong[i].what != what))
 		i++;
 	if (!t.wrong[i].name)
 		t.wrong[i] = (struct wrong){ .name = strdup(name), .first = vaddr, .what = what };
@@ -144,7 +146,8 @@ check(const struct thread *th)
 	if (!s || vaddr < t.go_start || vaddr >= t.go_end || image_place(&t.im, vaddr, &place) < 0)
 		return;
 	row = rows_find(&t.rows, place, &end);
-	if (!row || (row->rule == ROW_SWITCH && row->cfa == 0) || (row->rule != ROW_SP && row->rule != ROW_SP_WIDE && row->rule != ROW_SWITCH)) {
+	if (!row || (row->rule == ROW_SWITCH && row->cfa == 0) ||
+	    (row->rule != ROW_SP && row->rule != ROW_SP_WIDE && row->rule != ROW_SWITCH)) {
 		t.unruled++;
 		return;
 	}
@@ -259,9 +262,11 @@ prepare(const char *path, struct err *why)
 
 		if (!(s->flags & PF_X) || t.go_end)
 			continue;
-		for (t.go_start = s->vaddr; t.go_start < s->vaddr + s->memsz && !go_pclntab_covers(t.go, t.go_start);)
+		for (t.go_start = s->vaddr;
+		     t.go_start < s->vaddr + s->memsz && !go_pclntab_covers(t.go, t.go_start);)
 			t.go_start++;
-		for (t.go_end = s->vaddr + s->memsz; t.go_end > t.go_start && !go_pclntab_covers(t.go, t.go_end - 1);)
+		for (t.go_end = s->vaddr + s->memsz;
+		     t.go_end > t.go_start && !go_pclntab_covers(t.go, t.go_end - 1);)
 			t.go_end--;
 	}
 	return e;
@@ -341,7 +346,8 @@ warm_up(pid_t pid, unsigned int ms)
 				continue;
 			}
 			thread_find(tid);
-			ptrace(PTRACE_CONT, tid, NULL, (void *)(uintptr_t)(status >> 16 || sig == SIGTRAP ? 0 : sig));
+			ptrace(PTRACE_CONT, tid, NULL,
+			       (void *)(uintptr_t)(status >> 16 || sig == SIGTRAP ? 0 : sig));
 		}
 	}
 	for (size_t i = 0; i < THREADS_MAX; i++)
@@ -390,9 +396,10 @@ main(int argc, char **argv)
 		fprintf(stderr, "go_steps: %s (%s)\n", why.text, strerror(-e));
 		return 2;
 	}
-	printf("steps %" PRIu64 " checked %" PRIu64 " unruled %" PRIu64 " wrong %" PRIu64 "\n", t.steps, t.checked, t.unruled, t.n_wrong);
+	printf("steps %" PRIu64 " checked %" PRIu64 " unruled %" PRIu64 " wrong %" PRIu64 "\n", t.steps,
+	       t.checked, t.unruled, t.n_wrong);
 	for (size_t i = 0; i < FUNCS_MAX && t.wrong[i].name; i++)
-		printf("%" PRIu64 " %s: %s, first at %" PRIx64 "\n", t.wrong[i].n, t.wrong[i].name, t.wrong[i].what,
-		       t.wrong[i].first);
+		printf("%" PRIu64 " %s: %s, first at %" PRIx64 "\n", t.wrong[i].n, t.wrong[i].name,
+		       t.wrong[i].what, t.wrong[i].first);
 	return t.n_wrong > 0;
 }
