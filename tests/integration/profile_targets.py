@@ -17,7 +17,7 @@ STRIPPED = ("c_stripped", "c_stripped_nopie")  # neither
 class All(case.Case):
     @classmethod
     def prepare(cls):
-        cls.missing, cls.expect, cls.answers = {}, {}, {}
+        cls.missing, cls.expect, cls.answers, cls.logs = {}, {}, {}, {}
         for name in DEBUG + SYMBOLS + STRIPPED:
             try:
                 targets.build(name)
@@ -38,12 +38,17 @@ class All(case.Case):
             asked = {n: s.later(f"/nodes/{n}/debug/pprof/profile?seconds={SECONDS}&hz={HZ}") for n in names}
             cls.answers |= {n: a.result(40) for n, a in asked.items()}
             cls.expect |= {n: t.expect for n, t in nodes.items()}
+            cls.logs |= {n: s.logs(40) for n in names}
 
     def each(self, names, check):
         for name in names:
             if name not in self.missing:
                 with self.subTest(name):
-                    check(name, service.Service.decoded(self.answers[name]), self.expect[name])
+                    try:
+                        check(name, service.Service.decoded(self.answers[name]), self.expect[name])
+                    except Exception:
+                        print(self.logs.pop(name, ""))
+                        raise
 
     def test_shares_lines_and_inlined_calls_of_those_with_line_tables(self):
         def check(name, p, expect):
