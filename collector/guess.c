@@ -8,6 +8,7 @@
 
 #define USER_TOP (UINT64_C(1) << 47) /* of the address space, but for five-level paging */
 #define CODE_CHUNK 4096
+#define FUNCTION_MAX 65536 /* from a function's start to where we are, in code whose gaps say nothing */
 #define TAIL_CODE  1024 /* of a function, looked at for a tail call */
 
 /* Code that lives by frame pointers has a prologue in so many bytes. V8's builtins: one in 900;
@@ -20,7 +21,9 @@
 static bool
 leads_here(const struct guess *g, uint64_t where)
 {
-	return where >= g->low && where < (g->covered ? g->ip : g->high);
+	if (g->covered || g->jit)
+		return where <= g->ip && where >= g->low && g->ip - where < FUNCTION_MAX;
+	return where >= g->low && where < g->high;
 }
 
 static bool
@@ -122,37 +125,73 @@ guess_behind_call(const struct unwind_source *from, uint64_t ret)
 		call_insn_indirect(code, ret, &where) != CALL_NONE);
 }
 
-bool
-guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64_t *ret)
+/* Code, or the end of the chain. */
+static bool
+is_return_address(const struct unwind_source *from, uint64_t ret)
 {
-	while (g->words < GUESS_WORDS_MAX && unwind_word(m, g->next, ret)) {
-		bool at_sp = g->leaf && g->words == 0;
+	return ret == 0 || (ret >= LOWEST && ret < USER_TOP && from->map(from->ctx, ret - 1));
+}
 
+static bool
+is_link(uint64_t fp, uint64_t next)
+{
+	return next > fp && next % 8 == 0 && next - fp < GUESS_FRAME_MAX;
+}
+
+bool
+guess_is_frame(struct unwind_memory *m, uint64_t fp)
+{
+	uint64_t next, ret;
+
+	return unwind_word(m, fp, &next) && (next == 0 || is_link(fp, next)) && unwind_word(m, fp + 8, &ret) &&
+	       is_return_address(m->from, ret);
+}
+
+static bool
+is_candidate(struct guess *g, struct unwind_memory *m, uint64_t slot, uint64_t ret)
+{
+	bool at_sp = g->leaf && g->words == 1;
+	uint64_t fp;
+
+	if (guess_plausible(g, m->from, ret))
+		return true;
+	if (at_sp && guess_behind_call(m->from, ret))
+		return true;
+	/* HotSpot's interpreter makes up return addresses; the caller's frame pointer is next to it. */
+	return g->jit && unwind_word(m, slot - 8, &fp) && is_link(slot - 8, fp) && guess_is_frame(m, fp);
+}
+
+bool
+guess_next(struct guess *g, struct unwind_memory *m, unsigned int *budget, uint64_t *slot, uint64_t *ret)
+{
+	while (g->words < GUESS_WORDS_MAX && *budget > 0 && g->next < g->end && unwind_word(m, g->next, ret)) {
 		*slot = g->next;
 		g->next += sizeof(uint64_t);
 		g->words++;
-		if (*ret < LOWEST || *ret >= USER_TOP)
+		(*budget)--;
+		if (*ret == 0 || !is_return_address(m->from, *ret))
 			continue;
-		if (!m->from->map(m->from->ctx, *ret - 1))
-			continue;
-		if (++g->code > GUESS_CODE_MAX)
+		if (++g->code > GUESS_CODE_MAX || *budget < GUESS_CODE_COST)
 			break;
-		if (guess_plausible(g, m->from, *ret) || (at_sp && guess_behind_call(m->from, *ret)))
+		*budget -= GUESS_CODE_COST;
+		if (is_candidate(g, m, *slot, *ret))
 			return true;
 	}
 	return false;
 }
 
-/* push %rbp; mov %rsp, %rbp (either encoding). */
+/* push %rbp; mov %rsp, %rbp (either encoding). *bytes: how much of it is code at all. */
 static size_t
-count_prologues(const unsigned char *code, size_t n)
+count_prologues(const unsigned char *code, size_t n, size_t *bytes)
 {
 	static const unsigned char load[] = { 0x55, 0x48, 0x8b, 0xec }, store[] = { 0x55, 0x48, 0x89, 0xe5 };
 	size_t count = 0;
 
-	for (size_t i = 0; i + sizeof(load) <= n; i++)
-		count += code[i] == load[0] &&
+	for (size_t i = 0; i < n; i++) {
+		*bytes += code[i] != 0;
+		count += code[i] == load[0] && n - i >= sizeof(load) &&
 			 (!memcmp(code + i, load, sizeof(load)) || !memcmp(code + i, store, sizeof(store)));
+	}
 	return count;
 }
 
@@ -162,14 +201,15 @@ guess_frame_pointers(const struct unwind_source *from, uint64_t low, uint64_t hi
 	unsigned char code[CODE_CHUNK];
 	size_t count = 0, bytes = 0;
 
-	while (low < high && bytes < GUESS_BLOCK) {
+	if (high - low > GUESS_BLOCK)
+		high = low + GUESS_BLOCK;
+	while (low < high) {
 		size_t n = high - low < sizeof(code) ? (size_t)(high - low) : sizeof(code);
 		size_t got = from->read(from->ctx, low, code, n);
 
 		if (got > n || got == 0)
 			break;
-		count += count_prologues(code, got);
-		bytes += got;
+		count += count_prologues(code, got, &bytes);
 		low += got;
 	}
 	return count > bytes / PROLOGUE_EVERY;

@@ -18,19 +18,30 @@
 #include "collector/unwind_memory.h"
 
 #define GUESS_WORDS_MAX 4096 /* of the stack, looked at for one frame: 32 KB */
+#define GUESS_FRAME_MAX (1u << 20) /* bytes: a frame of JIT code is not larger */
 #define GUESS_CODE_MAX 256   /* of them, those whose code was looked at */
+
+/* What things cost, in words looked at: reading code takes calls into the kernel. */
+#define GUESS_CODE_COST 16
+#define GUESS_BLOCK_COST 256
 
 struct guess {
 	uint64_t ip;          /* the code without tables */
 	uint64_t low, high;   /* bounds of what no row covers there */
 	bool covered;         /* there is a row, but it needs a register that is not known */
 	bool leaf;            /* nothing was called from there */
+	bool jit;             /* made by a JIT, which may return to where nothing called from */
 	uint64_t next;        /* address of the word to look at next */
+	uint64_t end;         /* not this word, nor any behind it */
 	unsigned int words, code; /* looked at so far */
 };
 
-/* The next word that may be the return address into the caller. False: no more. */
-bool guess_next(struct guess *g, struct unwind_memory *m, uint64_t *slot, uint64_t *ret);
+/* The next word that may be the return address into the caller. *budget goes down with the
+ * work done, over all guesses of a stack. False: no more. */
+bool guess_next(struct guess *g, struct unwind_memory *m, unsigned int *budget, uint64_t *slot, uint64_t *ret);
+
+/* Is there a frame at fp: a link to a frame further up, and a return address? */
+bool guess_is_frame(struct unwind_memory *m, uint64_t fp);
 
 /* Is ret behind a call instruction that can have led to g->ip? */
 bool guess_plausible(const struct guess *g, const struct unwind_source *from, uint64_t ret);

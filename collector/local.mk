@@ -21,6 +21,7 @@ libcollector_a_SOURCES = \
 	collector/trace.c          collector/trace.h          \
 	collector/unwind.c         collector/unwind.h         \
 	collector/unwind_memory.c  collector/unwind_memory.h  \
+	collector/unwind_rowless.c collector/unwind_walk.h    \
 	collector/window.c         collector/window.h
 
 sbin_PROGRAMS += pprofd-collector
