@@ -7,13 +7,14 @@
  * does is read from the instruction behind the one that makes the frame.
  *
  * Assembly that leaves its stack has rules of its own, by name:
- *   - systemstack, asmcgocall, the callers of the vdso keep rbp pointing at
- *     their frame on the goroutine's stack while they are on another, so the
+ *   - systemstack, asmcgocall, cgocallback and the callers of the vdso keep rbp
+ *     pointing at their frame while they are on another stack: ROW_SWITCH, the
  *     walk goes on there. (Before Go 1.21 systemstack and asmcgocall have no
- *     frame; rbp is their caller's, and the walk goes on with *its* caller: one
- *     frame is not seen.)
+ *     frame, and rbp is their caller's: ROW_SWITCH with cfa 0.)
  *   - mcall, morestack and gogo leave nothing but the runtime's own records
- *     behind: roots, as for Go's own tracebacks.
+ *     behind: roots. For Go's own tracebacks mcall and gogo are, too.
+ *   - what returns to sigreturn was called by the kernel: ROW_SIGNAL.
+ *   - other code that writes the stack pointer (the linker marks it): ROW_NONE.
  */
 #ifndef PPD_SYMBOLIZE_GO_ROWS_H
 #define PPD_SYMBOLIZE_GO_ROWS_H
