@@ -12,37 +12,17 @@ import sys
 import time
 import unittest
 
-from . import targets
-
 DEADLINE = 90  # seconds for one file
 
 
 class Case(unittest.TestCase):
-    """A test whose missing tools are a reason to skip."""
-
-    def run(self, result=None):
-        return super().run(result)
-
-    def _callTestMethod(self, method):
-        try:
-            return method()
-        except targets.Missing as e:
-            self.skipTest(str(e))
-
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.prepare()
-        except targets.Missing as e:
-            cls.doClassCleanups()
-            raise unittest.SkipTest(str(e))
-        except BaseException:
-            cls.doClassCleanups()
-            raise
+        cls.prepare()
 
     @classmethod
     def prepare(cls):
-        """What all tests of the class share; cls.enterClassContext(...) for what must be stopped."""
+        """What all tests of the class share; cls.enter(...) for what must be stopped."""
 
     @classmethod
     def enter(cls, context):

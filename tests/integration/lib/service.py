@@ -94,7 +94,7 @@ class Service:
             raise targets.Missing("root is needed to start the service (four users, perf events)")
         for program in ("collector", "symbolizer", "fcgi"):
             if not (BUILD / f"pprofd-{program}").exists():
-                raise targets.Missing(f"{BUILD}/pprofd-{program} is not built; set PPD_BUILD")
+                raise RuntimeError(f"{BUILD}/pprofd-{program} is not built; set PPD_BUILD to the directory of the build")
         targets.need("lighttpd", "setpriv")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ppd-test-"))
         self.directory.chmod(0o755)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE.parent.parent / "targets"
@@ -80,7 +81,7 @@ WITHOUT_DEBUG_FILES = ["unshare", "--mount", "--propagation", "private", "sh", "
                        'mkdir -p /usr/lib/debug && mount -t tmpfs none /usr/lib/debug && exec "$@"', "sh"]
 
 
-class Missing(Exception):
+class Missing(unittest.SkipTest):
     """A compiler or tool that this machine does not have: the test skips and says which."""
 
 
