@@ -5,7 +5,11 @@
  * unit only the functions, of a function only the inlined calls that hold an
  * asked-for address; a line program runs once and keeps only the rows around
  * them. Trees by libdw (dwarf_tree.c), line programs by our own reader
- * (dwarf_lines.c).
+ * (dwarf_lines.c), addresses, range lists and strings too (dwarf_attrs.c).
+ *
+ *   sections ─ units ─┬─ split ─┐
+ *                     └─────────┴─ funcs ─ inlines ─┐
+ *                                           lines ──┴─ names
  */
 #ifndef PPD_SYMBOLIZE_DWARF_H
 #define PPD_SYMBOLIZE_DWARF_H
@@ -20,7 +24,11 @@
 
 struct dwarf_reader;
 
-/* Where other files come from: the child may open nothing itself. */
+/*
+ * Where other files come from: the child may open nothing itself. A split unit's file is asked for
+ * (WIRE_FILE_DWO) below its compilation directory, then under the name as it stands; the answer may
+ * as well be the object's .dwp, which then serves all its units.
+ */
 struct dwarf_files {
 	void *ctx;
 	/* A descriptor of the file asked for (enum wire_file; `name` as there), which the caller

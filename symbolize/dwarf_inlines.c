@@ -36,21 +36,31 @@ call_new(struct search *s, Dwarf_Die *die, const struct dwarf_attrs *attrs, stru
 	return call;
 }
 
-/* How many asked addresses the ranges hold; each becomes `call`'s, when there is one. */
-static size_t
-ranges_hold(struct search *s, struct dwarf_call *call)
+/* Do the ranges hold an asked address? */
+static bool
+ranges_hold(const struct search *s)
 {
-	size_t held = 0;
-
 	for (size_t r = 0; r < s->ranges.n; r++) {
+		size_t i = dwarf_first_from(s->addrs, s->n, s->ranges.v[r].low);
+
+		if (i < s->n && s->addrs[i] < s->ranges.v[r].high)
+			return true;
+	}
+	return false;
+}
+
+/* The asked addresses in the ranges are the call's. Each costs: ranges that all hold all addresses,
+ * and calls that all have them, would be many. */
+static void
+ranges_give(struct search *s, struct dwarf_call *call)
+{
+	for (size_t r = 0; r < s->ranges.n && s->t->work; r++) {
 		const struct dwarf_range *range = &s->ranges.v[r];
 
 		for (size_t i = dwarf_first_from(s->addrs, s->n, range->low);
-		     i < s->n && s->addrs[i] < range->high; i++, held++)
-			if (call)
-				s->leaf[i] = call;
+		     i < s->n && s->addrs[i] < range->high && s->t->work; i++, s->t->work--)
+			s->leaf[i] = call;
 	}
-	return held;
 }
 
 static bool
@@ -59,7 +69,6 @@ search_visit(void *ctx, Dwarf_Die *die, int tag, unsigned int depth)
 	struct search *s = ctx;
 	struct dwarf_call *call = s->at[depth];
 	struct dwarf_attrs attrs;
-	size_t held;
 
 	if (s->error)
 		return false;
@@ -75,18 +84,15 @@ search_visit(void *ctx, Dwarf_Die *die, int tag, unsigned int depth)
 	}
 	dwarf_attrs_read(die, &attrs);
 	dwarf_tree_ranges(s->t, &attrs, &s->ranges);
-	held = ranges_hold(s, NULL);
 	/* A block of no addresses may hold calls that have some (gcc, strict DWARF 2). */
-	if (!held && s->ranges.n)
+	if (s->ranges.n && !ranges_hold(s))
 		return false;
 	if (tag == DW_TAG_inlined_subroutine) {
 		call = call_new(s, die, &attrs, call);
 		if (!call)
 			return false;
-		ranges_hold(s, call);
+		ranges_give(s, call);
 	}
-	/* Each address that is looked at costs; calls that all hold all addresses would be many. */
-	s->t->work -= held < s->t->work ? held : s->t->work;
 	s->at[depth + 1] = call;
 	return true;
 }

@@ -5,10 +5,12 @@
 #include <dwarf.h>
 #include <string.h>
 
+#include "symbolize/chain.h"
+
 /* More attributes than any compiler writes (it is 20-40). Those of the second kind take no bytes
  * in the DIE: a byte of .debug_info could otherwise cost a million steps. */
 #define ABBREV_ATTRS_MAX 256
-#define ABBREV_EMPTY_MAX 64
+#define ABBREV_EMPTY_MAX 24
 
 /* All units' abbreviations together, each time they are read; a spoiled file can have every unit
  * use one huge table. */
@@ -145,7 +147,7 @@ dwarf_trees_next(struct dwarf_trees *all, struct dwarf_tree *t)
 		t->ranges.version = h.version;
 		t->ranges.address_bytes = h.address_bytes;
 		t->ranges.offset_bytes = h.offset_bytes;
-		dwarf_tree_work(t);
+		dwarf_tree_work(t, 0);
 		return true;
 	}
 	return false;
@@ -194,9 +196,9 @@ dwarf_tree_bind_split(struct dwarf_tree *t, const struct dwarf_tree *skeleton,
 }
 
 void
-dwarf_tree_work(struct dwarf_tree *t)
+dwarf_tree_work(struct dwarf_tree *t, size_t addresses)
 {
-	t->work = 8 * t->bytes + ((uint64_t)1 << 20);
+	t->work = 8 * t->bytes + 2 * CHAIN_MAX * (uint64_t)addresses + ((uint64_t)1 << 20);
 }
 
 /* ---- walking ---- */
@@ -205,6 +207,7 @@ struct walk {
 	struct dwarf_tree *t;
 	dwarf_visit *visit;
 	void *ctx;
+	bool over; /* the unit ended within a list, or cannot be read on: no level has more */
 };
 
 static void
@@ -219,40 +222,39 @@ work_spend(struct dwarf_tree *t, uint64_t n)
  * Returns false at the list's end, *list_end then is its null entry (NULL: not known).
  */
 static bool
-sibling(struct dwarf_tree *t, Dwarf_Die *die, const unsigned char *children_end,
-	const unsigned char **list_end)
+sibling(struct walk *w, Dwarf_Die *die, const unsigned char *children_end, const unsigned char **list_end)
 {
 	const unsigned char *from = die->addr, *to;
 	Dwarf_Die next = { .cu = die->cu };
+	bool found = true;
 
 	*list_end = NULL;
 	if (children_end) {
 		to = children_end + 1;
 		next.addr = (void *)(uintptr_t)to;
 	} else {
+		/* Behind the last it returns 1 and leaves the address of the null entry, if there is one. */
 		int r = dwarf_siblingof(die, &next);
 
-		to = next.addr;
-		if (r < 0)
-			t->work = 0;
-		/* Behind the last it leaves the address of what follows. */
-		if (r != 0 && (r < 0 || !to || to >= t->end || *to))
-			return false;
+		to = r < 0 ? NULL : next.addr;
+		found = r == 0;
 	}
-	if (!to || to <= from || to >= t->end)
+	if (!to || to <= from || to >= w->t->end || (!found && *to)) {
+		w->over = true;
 		return false;
+	}
+	work_spend(w->t, (uint64_t)(to - from));
 	if (!*to) {
 		*list_end = to;
 		return false;
 	}
-	work_spend(t, (uint64_t)(to - from));
 	*die = next;
-	return t->work > 0;
+	return true;
 }
 
 /* Returns the null entry behind the children, NULL where it is not known. */
 static const unsigned char *
-walk(const struct walk *w, Dwarf_Die *parent, unsigned int depth)
+walk(struct walk *w, Dwarf_Die *parent, unsigned int depth)
 {
 	const unsigned char *end = NULL;
 	Dwarf_Die die;
@@ -265,14 +267,14 @@ walk(const struct walk *w, Dwarf_Die *parent, unsigned int depth)
 		end = NULL;
 		if (w->visit(w->ctx, &die, tag, depth))
 			end = walk(w, &die, depth + 1);
-	} while (w->t->work && sibling(w->t, &die, end, &end));
-	return end;
+	} while (!w->over && w->t->work && sibling(w, &die, end, &end));
+	return w->over || !w->t->work ? NULL : end;
 }
 
 void
 dwarf_tree_walk(struct dwarf_tree *t, Dwarf_Die *from, dwarf_visit *visit, void *ctx)
 {
-	struct walk w = { t, visit, ctx };
+	struct walk w = { .t = t, .visit = visit, .ctx = ctx };
 
 	walk(&w, from, 0);
 }

@@ -52,8 +52,9 @@ void dwarf_tree_bind(struct dwarf_tree *t, const struct dwarf_attrs *own);
 void dwarf_tree_bind_split(struct dwarf_tree *t, const struct dwarf_tree *skeleton,
 			   const struct dwarf_attrs *skeleton_own);
 
-/* Let this much be spent on the unit: enough to read all of it a few times. */
-void dwarf_tree_work(struct dwarf_tree *t);
+/* Let so much be spent on the unit that all of it can be read a few times, and each of `addresses`
+ * be put into as many calls as a chain may have. */
+void dwarf_tree_work(struct dwarf_tree *t, size_t addresses);
 
 /* A DIE met on the way, `depth` levels below where the walk began (its children: 0). Returns
  * whether its children are wanted. */
