@@ -153,7 +153,8 @@ enum wire_end {
 #define WIRE_ANSWER_NAMED 2u   /* from a symbol; else made of the object's name and an offset */
 #define WIRE_ANSWER_LINES 4u   /* from line tables */
 #define WIRE_ANSWER_INLINES 8u /* from data that knows inlined calls */
-#define WIRE_ANSWER_HIDDEN 16u /* the language's own stacks leave this function out (Go's wrappers) */
+#define WIRE_ANSWER_HIDDEN 16u /* the language's own stacks leave this function out
+				* (Go's wrappers and goexit) */
 
 enum wire_named {
 	WIRE_NAMED_OK,

@@ -490,6 +490,21 @@ profile_fill_stack(struct profile *p, struct profile_stack *stack)
 	return 0;
 }
 
+/* Leave out what the language's own stacks leave out; a stack of nothing else keeps its leaf. */
+static void
+profile_hide(struct profile *p, struct profile_stack *stack)
+{
+	uint32_t *frames = &p->frames.at[stack->first], kept = 0;
+
+	for (uint32_t i = 0; i < stack->n; i++) {
+		const struct profile_place *place = &p->places.at[p->locs.at[frames[i]].place];
+
+		if (!(place->flags & WIRE_ANSWER_HIDDEN))
+			frames[kept++] = frames[i];
+	}
+	stack->n = kept ? kept : 1;
+}
+
 int
 profile_finish(struct profile *p, uint32_t *made_up)
 {
@@ -497,6 +512,8 @@ profile_finish(struct profile *p, uint32_t *made_up)
 	for (uint32_t i = 0; i < p->stacks.n; i++)
 		if (!p->stacks.at[i].n && profile_fill_stack(p, &p->stacks.at[i]) < 0)
 			return -ENOMEM;
+	for (uint32_t i = 0; i < p->stacks.n; i++)
+		profile_hide(p, &p->stacks.at[i]);
 	for (uint32_t i = 0; i < p->maps.n; i++)
 		profile_choose_link_time(p, &p->maps.at[i]);
 	for (uint32_t i = 0; i < p->locs.n; i++) {

@@ -167,8 +167,8 @@ int profile_object_is(struct profile *p, uint32_t object, uint8_t flags, const v
 
 /*
  * Everything is there that will come: give each place a line (made of the object's name and
- * the address where no answer came), each stack a frame, and decide which maps go out with
- * link-time addresses. *made_up: places without an answer. Returns 0 or -ENOMEM.
+ * the address where no answer came), each stack a frame, leave out what is WIRE_ANSWER_HIDDEN,
+ * and decide which maps go out with link-time addresses. *made_up: places without an answer. Returns 0 or -ENOMEM.
  */
 int profile_finish(struct profile *p, uint32_t *made_up);
 

@@ -163,7 +163,8 @@ finish(const struct walk *w, struct chain *c, bool hidden)
 	return 0;
 }
 
-/* All frames of an address in f. *hidden: there is only one, and it is a wrapper. */
+/* All frames of an address in f. *hidden: there is only one, and it is a wrapper, or the end of every
+ * goroutine's stack (which runtime/pprof's proto.go leaves out by name). */
 static int
 walk(struct walk *w, const struct go_func *f, uint64_t pc, bool *hidden)
 {
@@ -180,7 +181,7 @@ walk(struct walk *w, const struct go_func *f, uint64_t pc, bool *hidden)
 		w->callee = call.id;
 		pc = call.parent_pc;
 	}
-	*hidden = is_hidden(w, f->id);
+	*hidden = is_hidden(w, f->id) || go_func_is(&w->g->m, f, "runtime.goexit");
 	if (e < 0 || (*hidden && w->n > 0)) {
 		*hidden = false;
 		return e;
