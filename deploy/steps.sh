@@ -121,13 +121,19 @@ forbid_daemons() {
 	chmod 755 "$policy"
 }
 
-allow_daemons() {
-	[ -z "$policy_is_ours" ] || rm -f "$policy"
-	policy_is_ours=
-}
+# What apt and dpkg say is of interest only where they fail.
+apt_said=
 
 apt() {
-	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@" >&2
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@" >"$apt_said" 2>&1 ||
+		{ tail -n 30 "$apt_said" >&2; return 1; }
+}
+
+# For the exit trap: nothing of the installation stays.
+end_installation() {
+	[ -z "$policy_is_ours" ] || rm -f "$policy"
+	[ -z "$apt_said" ] || rm -f "$apt_said"
+	policy_is_ours= apt_said=
 }
 
 # Install what is missing for the purposes named. Downloads can be stopped at any moment; dpkg is
@@ -139,7 +145,8 @@ install_packages() {
 	[ -n "$missing" ] || return 0
 	missing=$(echo $missing)
 	[ "$(id -u)" = 0 ] || die "missing packages; as root: apt-get install $missing"
-	say "installing $missing"
+	say "installing $missing (a minute or two)"
+	apt_said=$(mktemp /tmp/pprofd-apt.XXXXXX)
 	step apt update || say "apt-get update failed; trying with what is known"
 	patient=yes
 	[ -z "$(dpkg --audit)" ] || step dpkg --configure -a >&2
@@ -155,7 +162,7 @@ install_packages() {
 		update-rc.d "$d" disable >/dev/null 2>&1 || :
 		say "$d is installed but not started; as a service of its own: systemctl enable --now $d"
 	done
-	allow_daemons
+	end_installation
 	patient=
 	[ -z "$pending" ] || exit "$pending"
 }
