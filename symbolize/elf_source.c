@@ -254,7 +254,8 @@ answer_chain(struct elf_names *e, struct answer *a, const struct chain *c, bool 
 {
 	int r = frames_init(a, c->n, arena);
 
-	a->flags |= (uint8_t)(c->flags & (WIRE_ANSWER_LINES | WIRE_ANSWER_INLINES));
+	a->flags |= (uint8_t)(c->flags &
+			      (WIRE_ANSWER_LINES | WIRE_ANSWER_INLINES | WIRE_ANSWER_HIDDEN));
 	for (uint32_t i = 0; r == 0 && i < c->n; i++) {
 		struct answer_frame *f = &a->frames[i];
 		const char *name = c->frames[i].name;

@@ -147,13 +147,16 @@ serve_file(struct ask *a)
 		close(fd);
 }
 
-static size_t
-place_of(const struct ask *a, uint64_t place)
+/* A place may have been asked for twice, and is answered once. */
+static void
+keep_answer(struct ask *a, uint64_t place, const char *text)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (a->places[i] == place)
-			return i;
-	die("answer", "a place that nobody asked for");
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->places[i] != place)
+			continue;
+		free(a->answers[i]);
+		a->answers[i] = strdup(text);
+	}
 }
 
 static void
@@ -162,7 +165,6 @@ take_answer(struct ask *a, struct cur *c)
 	uint64_t place = cur_u64(c), vaddr = cur_u64(c);
 	uint8_t flags = cur_u8(c), k = cur_u8(c);
 	struct buf text;
-	size_t i = place_of(a, place);
 
 	buf_init(&text, 1 << 22);
 	for (uint8_t d = 0; d < k; d++) {
@@ -180,8 +182,8 @@ take_answer(struct ask *a, struct cur *c)
 	buf_u8(&text, 0);
 	if (a->quick && !(flags & WIRE_ANSWER_FINAL))
 		printf("quick %s", text.data);
-	free(a->answers[i]);
-	a->answers[i] = (char *)text.data;
+	keep_answer(a, place, (const char *)text.data);
+	buf_fini(&text);
 }
 
 /* Returns whether the request is answered. */

@@ -1,8 +1,7 @@
 /* encoder_lib - the library of encoder_main. */
 int encoder_library(int n);
 
-int __attribute__((noinline))
-encoder_library(int n)
+int __attribute__((noinline)) encoder_library(int n)
 {
 	int product = 1;
 

@@ -4,14 +4,12 @@
  */
 int encoder_library(int n);
 
-static inline int __attribute__((always_inline))
-encoder_inlined(int n)
+static inline int __attribute__((always_inline)) encoder_inlined(int n)
 {
 	return n * 7 + (n >> 3);
 }
 
-int __attribute__((noinline))
-encoder_hot(int n)
+int __attribute__((noinline)) encoder_hot(int n)
 {
 	int sum = 0;
 
