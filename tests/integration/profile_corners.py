@@ -39,7 +39,9 @@ class Handlers(case.Case):
                 above, below = t.expect["handler"]
                 stacks = shares.chains(p)
                 self.assertTrue(any(above in c and below in c for c in stacks), "through the signal frame to main")
-                real.check_rooted(self, p, f"signals {arguments}")
+                # On a stack of its own the handler's is the one that the kernel copies; the interrupted one is
+                # read afterwards, and not believed where the thread has gone on too far.
+                real.check_rooted(self, p, f"signals {arguments}", 0.90 if arguments else 0.99)
 
 
 class Files(case.Case):
