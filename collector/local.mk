@@ -22,6 +22,7 @@ libcollector_a_SOURCES = \
 	collector/unwind.c         collector/unwind.h         \
 	collector/unwind_memory.c  collector/unwind_memory.h  \
 	collector/unwind_rowless.c collector/unwind_walk.h    \
+	collector/unwind_switch.c                             \
 	collector/window.c         collector/window.h
 
 sbin_PROGRAMS += pprofd-collector

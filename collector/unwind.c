@@ -196,6 +196,8 @@ leave_by_row(struct walk *w, const struct row *row)
 		return UNWIND_ROOT;
 	if (row->rule == ROW_SIGNAL)
 		return walk_leave_signal(w);
+	if (row->rule == ROW_SWITCH)
+		return walk_leave_switch(w, row);
 	end = row_cfa(w, row, &cfa);
 	if (end != WALK_ON)
 		return end;
@@ -206,7 +208,8 @@ leave_by_row(struct walk *w, const struct row *row)
 	if (ret == 0)
 		return walk_chain_end(w, cfa - 8);
 	row_fp(w, row, cfa);
-	unwind_memory_vouch(&w->memory, cfa - 8, 8);
+	/* With the frame pointer saved below it, a return address vouches for the stack that this points to. */
+	unwind_memory_vouch(&w->memory, cfa - (row->fp == 2 ? 16 : 8), row->fp == 2 ? 16 : 8);
 	return walk_up(w, cfa, ret);
 }
 

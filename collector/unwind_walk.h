@@ -1,5 +1,5 @@
 /*
- * unwind_walk.h - one walk up a stack: what unwind.c and unwind_rowless.c share.
+ * unwind_walk.h - one walk up a stack: what unwind.c, unwind_rowless.c and unwind_switch.c share.
  */
 #ifndef PPD_COLLECTOR_UNWIND_WALK_H
 #define PPD_COLLECTOR_UNWIND_WALK_H
@@ -80,6 +80,11 @@ enum unwind_end walk_up(struct walk *w, uint64_t cfa, uint64_t ret);
 enum unwind_end walk_chain_end(const struct walk *w, uint64_t slot);
 /* On to what a signal interrupted: sp points at the kernel's ucontext. */
 enum unwind_end walk_leave_signal(struct walk *w);
+
+/* ---- unwind_switch.c */
+
+/* On to the caller of code that runs on another stack than its frame's (ROW_SWITCH). */
+enum unwind_end walk_leave_switch(struct walk *w, const struct row *row);
 
 /* ---- unwind_rowless.c */
 
