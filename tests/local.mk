@@ -51,6 +51,10 @@ UNIT_TESTS += tests/unit/test_stacks
 tests_unit_test_stacks_SOURCES = tests/unit/test_stacks.c
 tests_unit_test_stacks_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_unwind_rows
+tests_unit_test_unwind_rows_SOURCES = tests/unit/test_unwind_rows.c
+tests_unit_test_unwind_rows_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c tests/unit/kid.h
 tests_unit_test_outbox_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
