@@ -1,29 +1,30 @@
 noinst_LIBRARIES += libcollector.a
 libcollector_a_SOURCES = \
-	collector/call_insn.c      collector/call_insn.h      \
-	collector/event.c          collector/event.h          \
-	collector/files.c          collector/files.h          \
-	collector/guess.c          collector/guess.h          \
-	collector/limits.c         collector/limits.h         \
-	collector/link.c           collector/link.h           \
-	collector/loop.c           collector/loop.h           \
-	collector/maps.c           collector/maps.h           \
-	collector/node.c           collector/node.h           \
-	collector/objects.c        collector/objects.h        \
-	collector/outbox.c         collector/outbox.h         \
-	collector/proc.c           collector/proc.h           \
-	collector/record.c         collector/record.h         \
-	collector/ring.c           collector/ring.h           \
-	collector/sampler.c        collector/sampler.h        \
-	collector/serve.c          collector/serve.h          \
-	collector/stacks.c         collector/stacks.h         \
-	collector/target.c         collector/target.h         \
-	collector/trace.c          collector/trace.h          \
-	collector/unwind.c         collector/unwind.h         \
-	collector/unwind_memory.c  collector/unwind_memory.h  \
-	collector/unwind_rowless.c collector/unwind_walk.h    \
-	collector/unwind_switch.c                             \
-	collector/window.c         collector/window.h
+	collector/call_insn.c       collector/call_insn.h      \
+	collector/event.c           collector/event.h          \
+	collector/files.c           collector/files.h          \
+	collector/guess.c           collector/guess.h          \
+	collector/limits.c          collector/limits.h         \
+	collector/link.c            collector/link.h           \
+	collector/loop.c            collector/loop.h           \
+	collector/maps.c            collector/maps.h           \
+	collector/node.c            collector/node.h           \
+	collector/objects.c         collector/objects.h        \
+	collector/outbox.c          collector/outbox.h         \
+	collector/proc.c            collector/proc.h           \
+	collector/record.c          collector/record.h         \
+	collector/ring.c            collector/ring.h           \
+	collector/sampler.c         collector/sampler.h        \
+	collector/serve.c           collector/serve.h          \
+	collector/stacks.c          collector/stacks.h         \
+	collector/target.c          collector/target.h         \
+	collector/trace.c           collector/trace.h          \
+	collector/unwind.c          collector/unwind.h         \
+	collector/unwind_memory.c   collector/unwind_memory.h  \
+	collector/unwind_rowless.c                             \
+	collector/unwind_switch.c                              \
+	                            collector/unwind_walk.h    \
+	collector/window.c          collector/window.h
 
 sbin_PROGRAMS += pprofd-collector
 pprofd_collector_SOURCES = collector/main.c

@@ -1,53 +1,55 @@
 noinst_LIBRARIES += libsymbolize.a
 libsymbolize_a_SOURCES = \
-	symbolize/answer.c           symbolize/answer.h           \
-	symbolize/answers.c          symbolize/answers.h          \
-	symbolize/arena.c            symbolize/arena.h            \
-	symbolize/catalog.c          symbolize/catalog.h          \
-	symbolize/cfi_program.c      symbolize/cfi_program.h      \
-	symbolize/chain.h                                         \
-	symbolize/child.c            symbolize/child.h            \
-	symbolize/client.c           symbolize/client.h           \
-	symbolize/debug_file.c       symbolize/debug_file.h       \
-	symbolize/demangle.c         symbolize/demangle.h         \
-	symbolize/dwarf.c            symbolize/dwarf.h            \
-	symbolize/dwarf_attrs.c      symbolize/dwarf_attrs.h      \
-	symbolize/dwarf_bytes.h                                   \
-	symbolize/dwarf_funcs.c      symbolize/dwarf_funcs.h      \
-	symbolize/dwarf_inlines.c    symbolize/dwarf_inlines.h    \
-	symbolize/dwarf_lines.c      symbolize/dwarf_lines.h      \
-	symbolize/dwarf_ranges.c     symbolize/dwarf_ranges.h     \
-	symbolize/dwarf_sections.c   symbolize/dwarf_sections.h   \
-	symbolize/dwarf_split.c      symbolize/dwarf_split.h      \
-	symbolize/dwarf_tree.c       symbolize/dwarf_tree.h       \
-	symbolize/dwarf_units.c      symbolize/dwarf_units.h      \
-	symbolize/dynsym.c           symbolize/dynsym.h           \
-	symbolize/eh_frame.c         symbolize/eh_frame.h         \
-	symbolize/elf_source.c                                    \
-	symbolize/go_func.c          symbolize/go_func.h          \
-	symbolize/go_inltree.c       symbolize/go_inltree.h       \
-	symbolize/go_module.c        symbolize/go_module.h        \
-	symbolize/go_moduledata.c    symbolize/go_moduledata.h    \
-	symbolize/go_pclntab.c       symbolize/go_pclntab.h       \
-	symbolize/go_pcvalue.c       symbolize/go_pcvalue.h       \
-	symbolize/go_reloc.c         symbolize/go_reloc.h         \
-	symbolize/go_rows.c          symbolize/go_rows.h          \
-	symbolize/image.c            symbolize/image.h            \
-	symbolize/jit_map.c          symbolize/jit_map.h          \
-	symbolize/jit_source.c                                    \
-	symbolize/kallsyms.c         symbolize/kallsyms.h         \
-	symbolize/kernel_source.c                                 \
-	symbolize/minidebug.c        symbolize/minidebug.h        \
-	symbolize/naming.c           symbolize/naming.h           \
-	symbolize/object.c           symbolize/object.h           \
-	symbolize/parent.c           symbolize/parent.h           \
-	symbolize/reader.c           symbolize/reader.h           \
-	symbolize/row_jobs.c         symbolize/row_jobs.h         \
-	symbolize/rows_writer.c      symbolize/rows_writer.h      \
-	symbolize/service.h                                       \
-	symbolize/source.h                                        \
-	symbolize/unwind_bounds.c    symbolize/unwind_bounds.h    \
-	symbolize/unwind_rows.c      symbolize/unwind_rows.h
+	symbolize/answer.c          symbolize/answer.h         \
+	symbolize/answers.c         symbolize/answers.h        \
+	symbolize/arena.c           symbolize/arena.h          \
+	symbolize/catalog.c         symbolize/catalog.h        \
+	symbolize/cfi_program.c     symbolize/cfi_program.h    \
+	                            symbolize/chain.h          \
+	symbolize/child.c           symbolize/child.h          \
+	symbolize/client.c          symbolize/client.h         \
+	symbolize/debug_file.c      symbolize/debug_file.h     \
+	symbolize/demangle.c        symbolize/demangle.h       \
+	symbolize/dwarf.c           symbolize/dwarf.h          \
+	symbolize/dwarf_attrs.c     symbolize/dwarf_attrs.h    \
+	                            symbolize/dwarf_bytes.h    \
+	symbolize/dwarf_funcs.c     symbolize/dwarf_funcs.h    \
+	symbolize/dwarf_inlines.c   symbolize/dwarf_inlines.h  \
+	symbolize/dwarf_lines.c     symbolize/dwarf_lines.h    \
+	symbolize/dwarf_names.c     symbolize/dwarf_names.h    \
+	symbolize/dwarf_ranges.c    symbolize/dwarf_ranges.h   \
+	                            symbolize/dwarf_reader.h   \
+	symbolize/dwarf_sections.c  symbolize/dwarf_sections.h \
+	symbolize/dwarf_split.c     symbolize/dwarf_split.h    \
+	symbolize/dwarf_tree.c      symbolize/dwarf_tree.h     \
+	symbolize/dwarf_units.c     symbolize/dwarf_units.h    \
+	symbolize/dynsym.c          symbolize/dynsym.h         \
+	symbolize/eh_frame.c        symbolize/eh_frame.h       \
+	symbolize/elf_source.c                                 \
+	symbolize/go_func.c         symbolize/go_func.h        \
+	symbolize/go_inltree.c      symbolize/go_inltree.h     \
+	symbolize/go_module.c       symbolize/go_module.h      \
+	symbolize/go_moduledata.c   symbolize/go_moduledata.h  \
+	symbolize/go_pclntab.c      symbolize/go_pclntab.h     \
+	symbolize/go_pcvalue.c      symbolize/go_pcvalue.h     \
+	symbolize/go_reloc.c        symbolize/go_reloc.h       \
+	symbolize/go_rows.c         symbolize/go_rows.h        \
+	symbolize/image.c           symbolize/image.h          \
+	symbolize/jit_map.c         symbolize/jit_map.h        \
+	symbolize/jit_source.c                                 \
+	symbolize/kallsyms.c        symbolize/kallsyms.h       \
+	symbolize/kernel_source.c                              \
+	symbolize/minidebug.c       symbolize/minidebug.h      \
+	symbolize/naming.c          symbolize/naming.h         \
+	symbolize/object.c          symbolize/object.h         \
+	symbolize/parent.c          symbolize/parent.h         \
+	symbolize/reader.c          symbolize/reader.h         \
+	symbolize/row_jobs.c        symbolize/row_jobs.h       \
+	symbolize/rows_writer.c     symbolize/rows_writer.h    \
+	                            symbolize/service.h        \
+	                            symbolize/source.h         \
+	symbolize/unwind_bounds.c   symbolize/unwind_bounds.h  \
+	symbolize/unwind_rows.c     symbolize/unwind_rows.h
 
 sbin_PROGRAMS += pprofd-symbolizer
 pprofd_symbolizer_SOURCES = symbolize/main.c
