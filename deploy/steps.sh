@@ -45,13 +45,11 @@ step() {
 	return "$status"
 }
 
-# End all jobs with their children: TERM, five seconds, KILL. (bash says "Terminated" of each.)
+# At the very end: all jobs with their children: TERM, five seconds, KILL.
 stop_jobs() {
-	{ end_jobs; } 2>/dev/null
-}
-
-end_jobs() {
 	local pid pids
+
+	exec 2>/dev/null # bash would say "Terminated" of each
 
 	pids=$(jobs -p)
 	for pid in $pids; do
