@@ -42,16 +42,16 @@ catalog_find(const struct catalog *c, uint64_t id)
 	return NULL;
 }
 
-/* Only a file has an identity that outlives its use. */
-static struct entry *
-find_remembered(const struct catalog *c, const struct identity *who)
+struct entry *
+catalog_same(const struct catalog *c, const struct identity *who, const struct client *owner)
 {
+	/* Only a file has an identity that outlives its use. */
 	if (who->kind != WIRE_MAP_FILE || !who->ino)
 		return NULL;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct identity *its = &c->at[i]->identity;
 
-		if (!c->at[i]->owner && its->kind == who->kind && its->dev == who->dev &&
+		if (c->at[i]->owner == owner && its->kind == who->kind && its->dev == who->dev &&
 		    its->ino == who->ino && its->size == who->size && its->mtime_ns == who->mtime_ns)
 			return c->at[i];
 	}
@@ -118,7 +118,7 @@ catalog_take(struct catalog *c, uint64_t id, const struct identity *identity, co
 	copy = strndup(path, path_n);
 	if (!copy)
 		return NULL;
-	e = find_remembered(c, identity);
+	e = catalog_same(c, identity, NULL);
 	if (!e)
 		e = add(c, identity);
 	if (!e) {

@@ -62,6 +62,10 @@ void catalog_fini(struct catalog *c);
 /* The object in use with the collector's number, or NULL. */
 struct entry *catalog_find(const struct catalog *c, uint64_t id);
 
+/* The object with this identity that `owner` handed over (NULL: one that is only remembered), or
+ * NULL. */
+struct entry *catalog_same(const struct catalog *c, const struct identity *who, const struct client *owner);
+
 /*
  * Take an object in use; id must not be in use. Takes fd where it returns an entry.
  * NULL: full, or no memory.

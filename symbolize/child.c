@@ -199,7 +199,7 @@ serve_names(struct child *c)
 	c->object = cur_u64(&cur);
 	ticket = cur_u32(&cur);
 	n = cur_u16(&cur);
-	if (cur_left(&cur) != n * sizeof(uint64_t))
+	if (cur_error(&cur) || cur_left(&cur) != n * sizeof(uint64_t))
 		return -EBADMSG;
 	arena_init(&arena, ARENA_MAX);
 	a = arena_get(&arena, (n + 1u) * sizeof(*a));

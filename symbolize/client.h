@@ -34,6 +34,7 @@ struct client {
 	size_t queued;         /* bytes of it */
 	uint64_t moved_ns;     /* when the socket last took something */
 	unsigned int requests; /* for names, open */
+	size_t places;         /* in them */
 	struct buf chunk;      /* a WIRE_NAMES being filled */
 	uint64_t chunk_object;
 	uint16_t chunk_n;

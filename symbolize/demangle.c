@@ -16,6 +16,9 @@ static const char *const operators[] = {
 	"->*", "<=>", "<<=", ">>=", "()", "->", "<<", ">>", "<=", ">=", "<", ">",
 };
 
+/* glibc's names for calls inside itself: __GI_memcpy is memcpy. */
+static const char internal[] = "__GI_";
+
 /* What gcc and clang append; a number may follow each. */
 static const char *const suffixes[] = {
 	".part", ".constprop", ".isra", ".cold", ".lto_priv", ".llvm", ".localalias", ".clone", ".__uniq",
@@ -223,6 +226,11 @@ demangle_short(struct arena *a, const char *name)
 	const char *plain = name;
 
 	to.n = 0;
+	if (!strncmp(name, internal, sizeof(internal) - 1) && n >= sizeof(internal)) {
+		plain = name += sizeof(internal) - 1;
+		n -= sizeof(internal) - 1;
+		whole -= sizeof(internal) - 1;
+	}
 	if (n > CHAIN_STRING_MAX)
 		n = CHAIN_STRING_MAX;
 	if (n < whole)

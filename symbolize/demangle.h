@@ -24,8 +24,8 @@ bool demangle_is_mangled(const char *name);
 size_t demangle_plain(const char *name);
 
 /*
- * The short form of a linkage or source name. Returns `name` itself where there is nothing to
- * change (or no memory), else a copy in the arena.
+ * The short form of a linkage or source name, without glibc's "__GI_". Returns `name` itself (or
+ * its end) where there is nothing to change (or no memory), else a copy in the arena.
  */
 const char *demangle_short(struct arena *a, const char *name);
 

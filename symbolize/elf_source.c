@@ -228,7 +228,10 @@ name_function(struct elf_names *e, struct answer *a, struct answer_frame *f, con
 	if (source) {
 		a->flags |= WIRE_ANSWER_NAMED;
 		f->name = demangle_short(arena, source);
-		f->system_name = symbol && !s.plt ? s.name : source;
+		f->system_name = source;
+		/* The symbol says which clone it is; where code is shared it may be another function's. */
+		if (symbol && source != s.name && !strcmp(demangle_short(arena, s.name), f->name))
+			f->system_name = s.name;
 		return 0;
 	}
 	f->name = f->system_name = made_up(e, a->vaddr, arena);

@@ -95,6 +95,7 @@ request_free(struct service *s, struct request **link)
 
 	*link = q->next;
 	q->client->requests--;
+	q->client->places -= q->n;
 	s->n_requests--;
 	free(q);
 }
@@ -180,6 +181,7 @@ request_start(struct service *s, struct entry *e, struct request *q)
 		link = &(*link)->next;
 	*link = q;
 	q->client->requests++;
+	q->client->places += q->n;
 	s->n_requests++;
 	request_pump(s, e, q);
 	client_flush(q->client, s->now_ns);
@@ -248,12 +250,12 @@ naming_ask(struct service *s, struct client *c, const struct wire_msg *m)
 		return -EBADMSG;
 	e = catalog_find(&s->catalog, q->object);
 	if (!e) {
-		service_hear_collectors(s);
+		service_hear_collectors(s, c);
 		e = catalog_find(&s->catalog, q->object);
 	}
 	if (!e)
 		status = may_come(s) ? WIRE_NAMED_BUSY : WIRE_NAMED_UNKNOWN;
-	else if (c->requests >= NAMING_REQUESTS_MAX)
+	else if (c->requests >= NAMING_REQUESTS_MAX || c->places + q->n > NAMING_PLACES_MAX)
 		status = WIRE_NAMED_BUSY;
 	if (status == WIRE_NAMED_OK) {
 		request_start(s, e, q);

@@ -20,8 +20,9 @@
 #include "symbolize/reader.h"
 #include "symbolize/service.h"
 
-/* Requests that a client may have open at a time. */
+/* Requests that a client may have open at a time, and places in them. */
 #define NAMING_REQUESTS_MAX 4096
+#define NAMING_PLACES_MAX   (1u << 20)
 /* After its child died an object's missing names stay missing so long. */
 #define NAMING_DEAD_NS 60000000000u
 

@@ -265,13 +265,34 @@ object_add(struct object *o, const char *name, uint64_t start, uint64_t size, ui
 
 /* ---- where symbols come from */
 
+static bool
+is_code_type(unsigned int type)
+{
+	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+/* A symbol table that was not spoiled has all functions that the dynamic one has, and more. */
+static bool
+has_dynamic(const struct object *o, const struct dynsym *d)
+{
+	size_t functions = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		Elf64_Sym sym;
+
+		memcpy(&sym, d->symbols + i * sizeof(sym), sizeof(sym));
+		functions += ELF64_ST_TYPE(sym.st_info) == STT_FUNC && sym.st_shndx != SHN_UNDEF;
+	}
+	return o->functions.n > functions;
+}
+
 static int
 add_dynamic(struct object *o)
 {
 	struct dynsym d;
 	int r = 0;
 
-	if (dynsym_open(&d, o->im) < 0)
+	if (dynsym_open(&d, o->im) < 0 || has_dynamic(o, &d))
 		return 0;
 	for (size_t i = 0; r == 0 && i < d.n; i++) {
 		Elf64_Sym sym;
@@ -281,8 +302,7 @@ add_dynamic(struct object *o)
 		if (dynsym_get(&d, i, &sym, &name) < 0)
 			continue;
 		type = ELF64_ST_TYPE(sym.st_info);
-		if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_ABS ||
-		    (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE))
+		if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_ABS || !is_code_type(type))
 			continue;
 		r = object_add(o, name, sym.st_value, sym.st_size, 0, type != STT_NOTYPE,
 			       ELF64_ST_BIND(sym.st_info) != STB_LOCAL);
@@ -421,9 +441,9 @@ object_open(struct object **out, const struct image *im)
 		return -ENOMEM;
 	o->im = im;
 	file_init(&o->files[o->n_files++], im->data, im->size);
-	r = add_dynamic(o);
+	r = add_table(o, &o->files[0]);
 	if (r == 0)
-		r = add_table(o, &o->files[0]);
+		r = add_dynamic(o);
 	if (r < 0) {
 		object_free(o);
 		return r;

@@ -52,6 +52,20 @@ service_leave(struct service *s, struct entry *e)
 	catalog_leave(&s->catalog, e, s->now_ns);
 }
 
+/* A collector that was restarted has what the one before it had, whose end we may not have heard yet. */
+static void
+take_over(struct service *s, const struct client *c, const struct identity *who)
+{
+	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++) {
+		const struct client *other = &s->clients[i];
+		struct entry *e =
+			other != c && other->is_collector ? catalog_same(&s->catalog, who, other) : NULL;
+
+		if (e)
+			service_leave(s, e);
+	}
+}
+
 /* WIRE_OBJECT */
 static int
 take_object(struct service *s, struct client *c, struct wire_msg *m)
@@ -82,6 +96,7 @@ take_object(struct service *s, struct client *c, struct wire_msg *m)
 	e = catalog_find(&s->catalog, id);
 	if (e)
 		service_leave(s, e);
+	take_over(s, c, &who);
 	if (!catalog_take(&s->catalog, id, &who, path, n, m->fd, c)) {
 		log_warning("object %llu: no room (%zu are in use)", (unsigned long long)id,
 			    s->catalog.used);
@@ -254,21 +269,6 @@ hear_client(struct service *s, struct client *c)
 	}
 }
 
-void
-service_hear_collectors(struct service *s)
-{
-	static bool hearing;
-
-	/* A collector that asks for names itself (only in tests) would bring us here again. */
-	if (hearing)
-		return;
-	hearing = true;
-	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
-		if (s->clients[i].fd >= 0 && s->clients[i].is_collector)
-			hear_client(s, &s->clients[i]);
-	hearing = false;
-}
-
 static void
 drop_client(struct service *s, struct client *c)
 {
@@ -325,6 +325,25 @@ accept_clients(struct service *s)
 		}
 		client_init(c, fd, may, s->now_ns);
 	}
+}
+
+void
+service_hear_collectors(struct service *s, const struct client *asking)
+{
+	static bool hearing;
+
+	/* A collector that asks for names itself (only in tests) would bring us here again. */
+	if (hearing)
+		return;
+	hearing = true;
+	accept_clients(s);
+	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++) {
+		struct client *c = &s->clients[i];
+
+		if (c->fd >= 0 && c != asking && (c->may & CLIENT_MAY_COLLECT))
+			hear_client(s, c);
+	}
+	hearing = false;
 }
 
 /* ---- children */

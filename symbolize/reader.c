@@ -143,6 +143,8 @@ child_main(const struct reader_limits *limits, int sock, const struct entry *e, 
 	/* Gone with the parent, even in the middle of a question. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "pprofd-reader");
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	child_limits(limits, e->fd, rows_bytes);

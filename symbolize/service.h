@@ -47,8 +47,8 @@ struct service {
 /* An object is used no more: its readers go, its requests are answered. parent.c */
 void service_leave(struct service *s, struct entry *e);
 
-/* Take what collectors have said meanwhile: a question may name an object that it brings. The
+/* Take what collectors have said meanwhile: `asking` may have named an object that they bring. The
  * message in s->m is lost. parent.c */
-void service_hear_collectors(struct service *s);
+void service_hear_collectors(struct service *s, const struct client *asking);
 
 #endif

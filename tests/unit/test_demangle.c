@@ -99,6 +99,8 @@ what_compilers_append_is_no_part_of_the_name(void **state)
 		{ "memcpy@@GLIBC_2.14", "memcpy" },
 		{ "memcpy@GLIBC_2.2.5", "memcpy" },
 		{ "puts@plt", "puts@plt" },
+		{ "__GI___libc_malloc", "__libc_malloc" },
+		{ "__GI_", "__GI_" },
 		{ "f.lto_priv.0.lto_priv.1", "f" },
 		{ "f.partial", "f.partial" },
 		{ "main.cold.start", "main.cold.start" },
