@@ -17,7 +17,8 @@
 #define ELFCOMPRESS_ZSTD 2 /* gABI of 2022 */
 #endif
 
-#define NAME_MAX_BYTES 32 /* of a section we know, ".dwo" included */
+#define NAME_MAX_BYTES     32  /* of a section we know, ".dwo" included */
+#define UNPACKED_RATIO_MAX 200 /* DWARF packs to a third or a tenth; a spoiled or wicked size does not */
 
 static const char *const section_names[DWARF_SECTIONS] = {
 	[DWARF_INFO] = ".debug_info",
@@ -145,23 +146,20 @@ unpack_zlib(struct dwarf_span from, unsigned char *to, size_t size)
 	return out_left == 0;
 }
 
-/* A section that does not unpack stays zeros as far as it was not reached. */
-static void
+/* Returns false when it does not unpack to just what it should. */
+static bool
 unpack(const struct packed *p, unsigned char *to)
 {
 	switch (p->method) {
 	case 0:
-		if (p->size)
-			memcpy(to, p->from.data, p->size);
-		break;
+		memcpy(to, p->from.data, p->size);
+		return true;
 	case ELFCOMPRESS_ZLIB:
-		if (!unpack_zlib(p->from, to, p->size))
-			memset(to, 0, p->size);
-		break;
+		return unpack_zlib(p->from, to, p->size);
 	case ELFCOMPRESS_ZSTD:
-		if (ZSTD_isError(ZSTD_decompress(to, p->size, p->from.data, p->from.size)))
-			memset(to, 0, p->size);
-		break;
+		return ZSTD_decompress(to, p->size, p->from.data, p->from.size) == p->size;
+	default:
+		return false;
 	}
 }
 
@@ -192,8 +190,11 @@ packed_from(const struct found *f, struct packed *p)
 			p->size = p->size << 8 | big[i];
 		p->from = dwarf_span_from(p->from, 12);
 		p->method = ELFCOMPRESS_ZLIB;
+	} else {
+		return true;
 	}
-	return p->method <= ELFCOMPRESS_ZSTD;
+	return (p->method == ELFCOMPRESS_ZLIB || p->method == ELFCOMPRESS_ZSTD) &&
+	       p->size <= DWARF_UNPACKED_MAX && p->size / UNPACKED_RATIO_MAX <= p->from.size + 4096;
 }
 
 /* ---- an ELF image of our own ---- */
@@ -247,9 +248,11 @@ image_fill(unsigned char *image, const struct packed p[DWARF_SECTIONS], const st
 	for (int i = 0; i < DWARF_SECTIONS; i++) {
 		char *name = (char *)image + at->names + (size_t)eh.e_shnum * NAME_MAX_BYTES;
 
-		if (!p[i].name)
+		if (!p[i].name || !p[i].size)
 			continue;
 		stpcpy(stpcpy(name, p[i].name), is_of_the_file(i) ? "" : suffix);
+		if (!unpack(&p[i], image + at->offset[i]))
+			continue; /* as if it were not there */
 		sh[eh.e_shnum++] = (Elf64_Shdr){
 			.sh_name = (uint32_t)((size_t)(name - (char *)image) - at->names),
 			.sh_type = SHT_PROGBITS,
@@ -257,7 +260,6 @@ image_fill(unsigned char *image, const struct packed p[DWARF_SECTIONS], const st
 			.sh_size = p[i].size,
 			.sh_addralign = 8,
 		};
-		unpack(&p[i], image + at->offset[i]);
 	}
 	memcpy(image, &eh, sizeof(eh));
 }

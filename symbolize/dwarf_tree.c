@@ -16,6 +16,9 @@
  * use one huge table. */
 #define ABBREVS_WORK_MAX ((uint64_t)512 << 20)
 
+/* Spoiled units that are passed over before the rest is believed to be no units either. */
+#define PASSED_OVER_MAX 65536
+
 /* ---- units ---- */
 
 struct header {
@@ -124,7 +127,7 @@ dwarf_trees_next(struct dwarf_trees *all, struct dwarf_tree *t)
 	struct dwarf_span info = all->s->span[DWARF_INFO];
 	struct header h;
 
-	while (all->next < info.size) {
+	while (all->next < info.size && all->passed_over < PASSED_OVER_MAX) {
 		uint64_t at = all->next;
 
 		if (!header_read(info, at, &h) || !abbrevs_check(all, h.abbrevs)) {

@@ -29,11 +29,13 @@ static struct dwarf_reader *reader;
 static struct arena arena;
 static struct err why;
 static int fd = -1;
+static Elf64_Chdr lie; /* what a compressed section says instead, where not 0 */
 
 static int
 setup(void **state)
 {
 	(void)state;
+	memset(&lie, 0, sizeof(lie));
 	for (int i = 0; i < SECTIONS; i++)
 		buf_init(&section[i], 1 << 20);
 	arena_init(&arena, 1 << 24);
@@ -59,7 +61,8 @@ teardown(void **state)
 static void
 section_packed(const struct buf *plain, uint32_t method, struct buf *to)
 {
-	Elf64_Chdr ch = { .ch_type = method, .ch_size = plain->len, .ch_addralign = 1 };
+	Elf64_Chdr ch = { .ch_type = lie.ch_type ? lie.ch_type : method,
+			  .ch_size = lie.ch_size ? lie.ch_size : plain->len, .ch_addralign = 1 };
 	unsigned char *at;
 	uLongf n = compressBound(plain->len) + 1024;
 
@@ -352,6 +355,24 @@ sections_packed_by_zlib_and_zstd_are_read(void **state)
 }
 
 static void
+sections_that_unpack_to_something_else_are_not_there(void **state)
+{
+	static const uint64_t sizes[] = { 1, 5000, (uint64_t)1 << 30, UINT64_MAX };
+
+	(void)state;
+	usual_file();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		lie.ch_size = sizes[i];
+		assert_int_equal(open_file(ELFCOMPRESS_ZLIB), -ENOENT);
+		close(fd);
+		assert_int_equal(open_file(2), -ENOENT);
+		close(fd);
+	}
+	lie.ch_type = 7;
+	assert_int_equal(open_file(ELFCOMPRESS_ZLIB), -ENOENT);
+}
+
+static void
 a_file_without_debug_information_says_so(void **state)
 {
 	(void)state;
@@ -549,6 +570,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(functions_inlined_calls_and_lines_make_chains),
 		TEST(sections_packed_by_zlib_and_zstd_are_read),
+		TEST(sections_that_unpack_to_something_else_are_not_there),
 		TEST(a_file_without_debug_information_says_so),
 		TEST(a_spoiled_unit_costs_only_its_own_addresses),
 		TEST(abbreviations_of_a_thousand_attributes_are_not_read),
