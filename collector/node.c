@@ -24,6 +24,7 @@
 static void node_look(void *ctx);
 static void node_tick(void *ctx);
 static void node_exited(void *ctx, uint32_t events);
+static void node_look_at_clock(struct node *n);
 
 int
 node_init(struct node *n, const struct conf *conf, uint16_t index, struct loop *loop, struct objects *objects,
@@ -203,12 +204,10 @@ static void
 node_exited(void *ctx, uint32_t events)
 {
 	struct node *n = ctx;
-	uint64_t cpu = proc_cpu_ns(n->pid);
 
 	(void)events;
 	log_info("node %s: pid %d has exited", n->section->name, (int)n->pid);
-	if (cpu)
-		n->cpu_ns = cpu;
+	node_look_at_clock(n);
 	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
 		if (!n->samplers[i])
 			continue;
@@ -485,13 +484,25 @@ node_tell(struct node *n)
 		if (window_tell(w) < 0)
 			n->window_ended(n->ctx, w, WIRE_END_STOPPED);
 	}
-	if (n->state == WIRE_NODE_RUNNING) {
-		uint64_t cpu = proc_cpu_ns(n->pid);
-
-		if (cpu)
-			n->cpu_ns = cpu;
+	if (n->state == WIRE_NODE_RUNNING)
 		maps_look_for_jit(&n->maps);
-	}
+}
+
+/* Before the rings are drained: to name what they hold takes its time, in which the node runs on. */
+static void
+node_look_at_clock(struct node *n)
+{
+	uint64_t cpu = proc_cpu_ns(n->pid);
+
+	if (cpu)
+		n->cpu_ns = cpu;
+}
+
+void
+node_settle(struct node *n)
+{
+	node_look_at_clock(n);
+	node_drain(n, true);
 }
 
 static void
@@ -501,6 +512,7 @@ node_tick(void *ctx)
 	uint64_t now = loop_now();
 	struct window *due = node_window_due(n, now);
 
+	node_look_at_clock(n);
 	node_drain(n, due != NULL);
 	while (due) {
 		n->window_ended(n->ctx, due, WIRE_END_TIME);

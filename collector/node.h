@@ -69,7 +69,7 @@ struct node {
 	uint32_t n_threads, cap_threads;
 	struct table thread_ids;
 
-	uint64_t cpu_ns;                   /* the process's CPU clock when last looked at */
+	uint64_t cpu_ns;                   /* the process's CPU clock when the rings were last drained */
 	uint64_t exited_ns;                /* GRACE since; 0: not */
 	pid_t exited_pid;
 	uint64_t told_ns;                  /* when windows last told their peers */
@@ -104,6 +104,8 @@ int node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz
 void node_window_close(struct node *n, struct window *w);
 /* Samples lost since the start, as far as the kernel counts them. */
 uint64_t node_lost(const struct node *n);
+/* Count what the rings hold now, also the samples that wait for rows: before windows are ended. */
+void node_settle(struct node *n);
 /* Seconds until the next window ends, at least 1. */
 uint16_t node_retry_after(const struct node *n);
 

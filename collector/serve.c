@@ -462,6 +462,8 @@ serve_stop(struct service *s)
 {
 	int fd = s->listen.fd;
 
+	for (size_t i = 0; i < s->conf->n_nodes; i++)
+		node_settle(&s->nodes[i]);
 	while (s->peers) {
 		struct peer *p = s->peers;
 

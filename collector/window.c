@@ -356,7 +356,7 @@ window_tell_notes(struct window *w)
 static int
 window_tell_end(struct window *w, enum wire_end reason)
 {
-	uint64_t now = loop_now(), cpu = proc_cpu_ns(w->node->pid), lost;
+	uint64_t now = loop_now(), cpu = w->node->pid ? w->node->cpu_ns : 0, lost;
 	struct buf b;
 	bool known;
 	int r;
