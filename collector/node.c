@@ -410,8 +410,10 @@ node_forget(struct node *n)
 	n->n_threads = 0;
 	table_clear(&n->thread_ids);
 	/* No stack speaks of a map now. A node that makes code all the time must not fill the list. */
-	if (n->state != WIRE_NODE_RUNNING || n->maps.n_all > MAPS_MAX / 2)
+	if (n->state != WIRE_NODE_RUNNING || n->maps.n_all > MAPS_MAX / 2) {
 		maps_reset(&n->maps);
+		memset(&n->cache, 0, sizeof(n->cache)); /* of map ids that begin anew */
+	}
 }
 
 void
@@ -541,12 +543,12 @@ node_trace(struct node *n, const struct record_sample *sample, struct trace *t)
 {
 	struct err why;
 
-	trace_sample(&n->maps, n->pid, sample, t);
+	trace_sample(&n->maps, &n->cache, n->pid, sample, t);
 	if (!t->lost_map || n->state != WIRE_NODE_RUNNING || loop_now() - n->maps_read_ns < MAPS_AGAIN_NS)
 		return;
 	/* The record of a new map may be in another CPU's ring, behind this sample's. */
 	if (node_read_maps(n, &why) == 0)
-		trace_sample(&n->maps, n->pid, sample, t);
+		trace_sample(&n->maps, &n->cache, n->pid, sample, t);
 }
 
 static uint32_t

@@ -61,6 +61,7 @@ struct node {
 
 	struct maps maps;
 	uint64_t maps_read_ns;             /* when they were last read whole */
+	struct unwind_cache cache;         /* of what was found out about code */
 	struct stacks stacks;
 	struct sampler *samplers[NODE_SAMPLERS_MAX]; /* owned */
 	struct window *windows;            /* owned by the service; listed here */

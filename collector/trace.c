@@ -49,10 +49,11 @@ trace_push(struct trace *t, uint32_t map, uint64_t addr)
 }
 
 static void
-trace_user(struct maps *maps, pid_t pid, const struct record_sample *s, struct trace *t)
+trace_user(struct maps *maps, struct unwind_cache *cache, pid_t pid, const struct record_sample *s,
+	   struct trace *t)
 {
 	struct trace_source ctx = { maps, pid, t };
-	struct unwind_source from = { .ctx = &ctx, .map = trace_map, .read = trace_read };
+	struct unwind_source from = { .ctx = &ctx, .cache = cache, .map = trace_map, .read = trace_read };
 	struct unwind_result u;
 
 	unwind_stack(&from, &s->user, &u);
@@ -78,7 +79,8 @@ trace_user(struct maps *maps, pid_t pid, const struct record_sample *s, struct t
 }
 
 void
-trace_sample(struct maps *maps, pid_t pid, const struct record_sample *s, struct trace *t)
+trace_sample(struct maps *maps, struct unwind_cache *cache, pid_t pid, const struct record_sample *s,
+	     struct trace *t)
 {
 	uint32_t kernel;
 
@@ -92,7 +94,7 @@ trace_sample(struct maps *maps, pid_t pid, const struct record_sample *s, struct
 			trace_push(t, kernel, s->kernel[i]);
 	}
 	if (s->has_user)
-		trace_user(maps, pid, s, t);
+		trace_user(maps, cache, pid, s, t);
 	if (!t->n)
 		trace_push(t, maps_pseudo(maps, "[unknown]"), 0);
 }

@@ -26,6 +26,7 @@ struct trace {
 };
 
 /* Never fails; a sample of which nothing is known has the one frame "[unknown]". */
-void trace_sample(struct maps *maps, pid_t pid, const struct record_sample *s, struct trace *t);
+void trace_sample(struct maps *maps, struct unwind_cache *cache, pid_t pid, const struct record_sample *s,
+		  struct trace *t);
 
 #endif
