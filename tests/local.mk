@@ -55,6 +55,15 @@ UNIT_TESTS += tests/unit/test_unwind_rows
 tests_unit_test_unwind_rows_SOURCES = tests/unit/test_unwind_rows.c
 tests_unit_test_unwind_rows_LDADD = libsymbolize.a libbase.a $(DW_LIBS) $(ELF_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_unwind
+tests_unit_test_unwind_SOURCES = tests/unit/test_unwind.c
+tests_unit_test_unwind_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_unwind_cases
+tests_unit_test_unwind_cases_SOURCES = tests/unit/test_unwind_cases.c
+tests_unit_test_unwind_cases_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR=\"$(abs_srcdir)\"
+tests_unit_test_unwind_cases_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c tests/unit/kid.h
 tests_unit_test_outbox_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
@@ -206,3 +215,8 @@ EXTRA_DIST += \
 	tests/targets/go_names/main.go \
 	tests/targets/go_names/start_line.go \
 	tests/targets/go_names/start_line_none.go
+
+# How well the unwinder does on a real process; for people. Stores cases for test_unwind_cases.
+noinst_PROGRAMS += tests/targets/unwind_probe
+tests_targets_unwind_probe_SOURCES = tests/targets/unwind_probe.c
+tests_targets_unwind_probe_LDADD = libcollector.a libsymbolize.a libbase.a

@@ -54,7 +54,14 @@
 static const uint8_t perf_order[] = { 0, 3, 2, 1, 4, 5, 6, 7, 16, 8, 9, 10, 11, 12, 13, 14, 15 };
 #define PERF_REGS 0xff01ffull /* ax bx cx dx si di bp sp ip r8-r15 */
 
-static const char *const end_names[] = { "root", "depth", "no map", "no rule", "memory", "loop" };
+static const char *const end_names[] = { "root", "depth", "no_map", "no_rule", "memory", "loop" };
+
+static const char *const rule_names[ROW_RULES] = {
+	[ROW_NONE] = "none",         [ROW_SP] = "sp",             [ROW_FP] = "fp",
+	[ROW_FP_DEREF] = "fp_deref", [ROW_SP_DEREF] = "sp_deref", [ROW_REG] = "reg",
+	[ROW_SP_WIDE] = "sp_wide",   [ROW_FP_WIDE] = "fp_wide",   [ROW_PLT] = "plt",
+	[ROW_SIGNAL] = "signal",     [ROW_ROOT] = "root",         [ROW_SWITCH] = "switch",
+};
 
 struct object {
 	dev_t dev;
@@ -295,7 +302,6 @@ read_maps(void)
 	while (fgets(line, sizeof(line), f)) {
 		unsigned long start, end, pgoff;
 		char perms[5], name[4097] = "";
-		size_t before = n_maps;
 
 		if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %4096[^\n]", &start, &end, perms, &pgoff, name) < 4 ||
 		    perms[2] != 'x')
@@ -304,7 +310,6 @@ read_maps(void)
 		for (size_t i = 0; i < n_maps && n < MAPS_MAX; i++)
 			if (maps[i].unwind.start == start && maps[i].unwind.end == end)
 				kept[n++] = maps[i];
-		(void)before;
 	}
 	fclose(f);
 	if (n == 0)
@@ -372,7 +377,7 @@ source_read(void *ctx, uint64_t addr, void *to, size_t n)
 	return (size_t)done;
 }
 
-/* ---- cases (tests/unit/test_unwind.c reads them) */
+/* ---- cases (tests/cases/unwind/README) */
 
 static void
 print_bytes(FILE *f, const char *word, uint64_t at, const unsigned char *bytes, size_t n)
@@ -391,63 +396,126 @@ print_bytes(FILE *f, const char *word, uint64_t at, const unsigned char *bytes, 
 	}
 }
 
-/* All rows of the places that the frames stand in, and their neighbours. */
+static void
+print_row(FILE *f, uint32_t map, const struct rows *rows, const struct row *row)
+{
+	bool wide = row->rule == ROW_SP_WIDE || row->rule == ROW_FP_WIDE;
+
+	if (row < rows->row + rows->head->n_rows)
+		fprintf(f, "row %u %x %s %d %d\n", map, row->place, rule_names[row->rule],
+			wide ? rows->wide[(uint16_t)row->cfa] : row->cfa, row->fp);
+}
+
+/* The rows of the places that the frames stand in, and their neighbours. */
 static void
 print_rows(FILE *f, const struct map *m, const struct unwind_result *u)
 {
-	for (size_t i = 0; i < u->n; i++) {
-		const struct rows *rows = m->unwind.rows;
+	const struct rows *rows = m->unwind.rows;
+
+	for (size_t i = 0; rows && i < u->n; i++) {
 		uint64_t end = 0, place = u->frames[i].addr - m->unwind.start + m->unwind.pgoff;
-		const struct row *row = rows && u->frames[i].map == m->unwind.id ? rows_find(rows, place, &end) : NULL;
+		const struct row *row = u->frames[i].map == m->unwind.id ? rows_find(rows, place, &end) : NULL;
 
 		if (!row)
 			continue;
-		fprintf(f, "row %u %x %d %d %d\n", m->unwind.id, row->place, row->rule,
-			row->rule == ROW_SP_WIDE || row->rule == ROW_FP_WIDE ? rows->wide[(uint16_t)row->cfa] : row->cfa,
-			row->fp);
-		if (end != UINT64_MAX && row + 1 < rows->row + rows->head->n_rows)
-			fprintf(f, "row %u %x %d %d %d\n", m->unwind.id, row[1].place, ROW_NONE, 0, 0);
+		print_row(f, m->unwind.id, rows, row);
+		print_row(f, m->unwind.id, rows, row + 1);
 	}
 }
 
 static void
-store_case(const struct unwind_source *from, const struct unwind_sample *s, const char *kind)
+print_maps(FILE *f, const struct unwind_result *u)
 {
-	static int n;
+	for (size_t i = 0; i < n_maps; i++) {
+		const struct map *m = &maps[i];
+		bool used = false;
+
+		for (size_t j = 0; j < u->n; j++)
+			used = used || u->frames[j].map == m->unwind.id;
+		if (!used)
+			continue;
+		fprintf(f, "map %u %lx %lx %lx %s %s\n", m->unwind.id, (long)m->unwind.start, (long)m->unwind.end,
+			(long)m->unwind.pgoff, m->unwind.jit ? "jit" : m->unwind.rows ? "rows" : "none", m->name);
+		print_rows(f, m, u);
+	}
+}
+
+/* Of code that was only looked at for prologues, only these are kept. */
+static void
+print_reads(FILE *f)
+{
+	static unsigned char kept[4096];
+
+	for (size_t i = 0; i < n_reads; i++) {
+		const unsigned char *bytes = reads[i].bytes;
+
+		if (reads[i].n == sizeof(kept) && find_map(reads[i].addr)) {
+			memset(kept, 0, sizeof(kept));
+			for (size_t j = 0; j + 4 <= sizeof(kept); j++)
+				if (!memcmp(bytes + j, "\x55\x48\x89\xe5", 4) ||
+				    !memcmp(bytes + j, "\x55\x48\x8b\xec", 4))
+					memcpy(kept + j, bytes + j, 4);
+			bytes = kept;
+		}
+		fprintf(f, "memory %lx %zu\n", (long)reads[i].addr, reads[i].n);
+		print_bytes(f, "bytes", reads[i].addr, bytes, reads[i].n);
+	}
+}
+
+static bool
+same_frames(const struct unwind_result *a, const struct unwind_result *b)
+{
+	return a->n == b->n && !memcmp(a->frames, b->frames, a->n * sizeof(*a->frames));
+}
+
+/* As little of the stack as gives the same frames. */
+static void
+shorten(const struct unwind_source *from, struct unwind_sample *s, const struct unwind_result *u)
+{
+	size_t low = 0, high = s->stack_bytes;
+	struct unwind_result v;
+
+	while (!u->late && low < high) {
+		s->stack_bytes = (low + high) / 2;
+		unwind_stack(from, s, &v);
+		if (v.end == u->end && !v.late && same_frames(&v, u))
+			high = s->stack_bytes;
+		else
+			low = s->stack_bytes + 1;
+	}
+	s->stack_bytes = high;
+}
+
+static void
+store_case(const struct unwind_source *source, const struct unwind_sample *sample)
+{
+	struct unwind_source from = *source;
+	struct unwind_sample s = *sample;
 	struct unwind_result u;
+	static int n;
 	char path[512];
 	FILE *f;
 
 	if (n == opt.store_max)
 		return;
+	from.cache = NULL; /* all that is read is to be seen */
+	unwind_stack(&from, &s, &u);
+	shorten(&from, &s, &u);
 	n_reads = 0;
 	keep_reads = true;
-	unwind_stack(from, s, &u);
+	unwind_stack(&from, &s, &u);
 	keep_reads = false;
-	snprintf(path, sizeof(path), "%s/%s-%d", opt.store, kind, n++);
+	snprintf(path, sizeof(path), "%s/%s%s%s-%d.case", opt.store, end_names[u.end], u.guessed ? "-guess" : "",
+		 u.late ? "-late" : "", n++);
 	f = fopen(path, "we");
 	if (!f)
 		die(path);
 	for (int i = 0; i < UNWIND_REGS; i++)
-		fprintf(f, "reg %d %lx\n", i, (long)s->reg[i]);
-	for (size_t i = 0; i < n_maps; i++) {
-		const struct map *m = &maps[i];
-		bool used = false;
-
-		for (size_t j = 0; j < u.n; j++)
-			used = used || u.frames[j].map == m->unwind.id;
-		if (!used)
-			continue;
-		fprintf(f, "map %u %lx %lx %lx %s %s\n", m->unwind.id, (long)m->unwind.start, (long)m->unwind.end,
-			(long)m->unwind.pgoff, m->unwind.jit ? "jit" : m->unwind.rows ? "rows" : "none", m->name);
-		print_rows(f, m, &u);
-	}
-	fprintf(f, "stack_bytes %zu\n", s->stack_bytes);
-	print_bytes(f, "stack", s->reg[UNWIND_SP], s->stack, s->stack_bytes);
-	for (size_t i = 0; i < n_reads; i++) {
-		fprintf(f, "memory %lx %zu\n", (long)reads[i].addr, reads[i].n);
-		print_bytes(f, "bytes", reads[i].addr, reads[i].bytes, reads[i].n);
-	}
+		fprintf(f, "reg %d %lx\n", i, (long)s.reg[i]);
+	print_maps(f, &u);
+	fprintf(f, "stack_bytes %zu\n", s.stack_bytes);
+	print_bytes(f, "stack", s.reg[UNWIND_SP], s.stack, s.stack_bytes);
+	print_reads(f);
 	for (size_t i = 0; i < u.n; i++)
 		fprintf(f, "frame %u %lx\n", u.frames[i].map, (long)u.frames[i].addr);
 	fprintf(f, "end %s%s%s\n", end_names[u.end], u.guessed ? " guessed" : "", u.late ? " late" : "");
@@ -466,12 +534,6 @@ print_stack(const struct unwind_result *u)
 		printf("   %s+0x%lx\n", m ? m->name : "?",
 		       m ? (long)(u->frames[i].addr - m->unwind.start + m->unwind.pgoff) : 0);
 	}
-}
-
-static bool
-same_frames(const struct unwind_result *a, const struct unwind_result *b)
-{
-	return a->n == b->n && !memcmp(a->frames, b->frames, a->n * sizeof(*a->frames));
 }
 
 static bool
@@ -523,8 +585,6 @@ compare(const struct unwind_source *from, struct unwind_sample *s, const struct 
 		unwind_stack(&again, s, &u);
 		use_hidden = false;
 		judge(truth, &u);
-		if (opt.store && u.guessed)
-			store_case(&again, s, "guess");
 	}
 	if (opt.cut && s->stack_bytes > (size_t)opt.cut) {
 		s->stack_bytes = (size_t)opt.cut;
@@ -568,8 +628,8 @@ take_sample(struct unwind_sample *s)
 		m->ends[u.end]++;
 	if (opt.verbose && (u.end != UNWIND_ROOT || u.guessed || u.late) && !opt.hide && !opt.cut)
 		print_stack(&u);
-	if (opt.store && !opt.hide)
-		store_case(&from, s, end_names[u.end]);
+	if (opt.store)
+		store_case(&from, s);
 	compare(&from, s, &u);
 }
 
