@@ -383,6 +383,8 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 	r = node_find(n, &no->why);
 	if (r < 0)
 		return refuse(no, 503, r);
+	/* Go's runtime changes stacks, and keeps frame pointers: they say how it came there. */
+	ev.attr.exclude_callchain_user = strcmp(node_runtime(n), "Go") != 0;
 	r = node_sampler(n, &ev, &s, no);
 	if (r < 0)
 		return r;

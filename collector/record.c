@@ -18,25 +18,31 @@ record_body(const struct perf_event_header *h, struct cur *c)
 	cur_init(c, h + 1, h->size - sizeof(*h));
 }
 
-/* Kernel frames only: the events exclude the user part of the chain. */
+/* The kernel's part, then, where it was asked for, the user part as frame pointers gave it. Records
+ * are aligned to 8 bytes, so the user part can stay where it is. */
 static void
 record_chain(struct cur *c, struct record_sample *s)
 {
-	uint64_t n = cur_u64(c);
-	bool kernel = false;
+	uint64_t n = cur_u64(c), context = 0;
 
 	s->n_kernel = 0;
+	s->user.chain = NULL;
+	s->user.n_chain = 0;
 	for (uint64_t i = 0; i < n && !cur_error(c); i++) {
+		const void *at = c->p;
 		uint64_t ip = cur_u64(c);
 
 		if (ip >= (uint64_t)PERF_CONTEXT_MAX) { /* a marker: what follows is ... */
-			kernel = ip == (uint64_t)PERF_CONTEXT_KERNEL;
-			continue;
+			context = ip;
+		} else if (context == (uint64_t)PERF_CONTEXT_KERNEL) {
+			if (s->n_kernel == RECORD_KERNEL_MAX)
+				continue;
+			s->kernel[s->n_kernel] = s->n_kernel ? ip - 1 : ip;
+			s->n_kernel++;
+		} else if (context == (uint64_t)PERF_CONTEXT_USER) {
+			if (!s->user.n_chain++)
+				s->user.chain = at;
 		}
-		if (!kernel || s->n_kernel == RECORD_KERNEL_MAX)
-			continue;
-		s->kernel[s->n_kernel] = s->n_kernel ? ip - 1 : ip;
-		s->n_kernel++;
 	}
 }
 

@@ -35,7 +35,7 @@ struct record_sample {
 	bool has_user;        /* user registers are there (not for kernel threads) */
 	uint64_t kernel[RECORD_KERNEL_MAX]; /* leaf first, callers already minus 1 */
 	size_t n_kernel;
-	struct unwind_sample user; /* its stack is borrowed from the record */
+	struct unwind_sample user; /* its stack and chain are borrowed from the record */
 };
 
 struct record_mmap {

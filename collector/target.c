@@ -181,7 +181,7 @@ target_several(const struct target *t, const pid_t *found, size_t n, struct err 
 			snprintf(exe, sizeof(exe), "?");
 		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%d (%.60s)", i ? ", " : "", (int)found[i], exe);
 	}
-	return (pid_t)err_set(why, -ENOTUNIQ, "%zu processes match \"%s\": %.300s%s; name one by its pid or pidfile:",
+	return (pid_t)err_set(why, -ENOTUNIQ, "%zu processes match \"%s\": %.300s%s; choose one by its pid, or by pidfile:PATH",
 			      n, t->value, list, n > TARGET_MATCHES_MAX ? ", ..." : "");
 }
 

@@ -70,6 +70,11 @@ struct unwind_sample {
 	uint64_t reg[UNWIND_REGS];  /* by DWARF number */
 	const unsigned char *stack; /* what the kernel copied from reg[UNWIND_SP] up */
 	size_t stack_bytes;         /* its dynamic size */
+	const uint64_t *chain;      /* the user addresses that the kernel found by frame pointers at the
+	                             * sample's instant: the leaf, then return addresses; NULL: not asked
+	                             * for. Used only where it can say what the copy of the stack cannot:
+	                             * code that runs on another stack than its caller's (ROW_SWITCH) */
+	size_t n_chain;
 };
 
 /* How the walk ended. */

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <string.h>
+
 #include "collector/guess.h"
 #include "collector/unwind_memory.h"
 #include "collector/unwind_walk.h"
@@ -81,6 +83,100 @@ find_below_fp(struct walk *w, uint64_t *slot)
 	return best < CODE_MAX;
 }
 
+/* ---- what the kernel saw by frame pointers */
+
+/* Where in the chain are we? Behind the return address at hand; 0: nowhere. */
+static size_t
+chain_behind(const struct walk *w)
+{
+	const struct unwind_sample *s = w->memory.sample;
+
+	if (!s->chain || w->at.exact)
+		return 0;
+	for (size_t i = 1; i + 1 < s->n_chain; i++)
+		if (s->chain[i] == w->at.ip)
+			return i + 1;
+	return 0;
+}
+
+/* Does the chain reach a root from there? */
+static bool
+chain_is_rooted(struct walk *w, size_t i)
+{
+	const struct unwind_sample *s = w->memory.sample;
+
+	for (; i < s->n_chain; i++) {
+		const struct unwind_map *map = walk_find_map(w, s->chain[i] - 1);
+
+		if (!map)
+			return false;
+		if (walk_look_up(w, map, s->chain[i] - 1)->row.rule == ROW_ROOT)
+			return true;
+	}
+	return false;
+}
+
+static bool
+chain_add(struct walk *w, uint64_t addr)
+{
+	struct unwind_result *out = w->out;
+	const struct unwind_map *map = walk_find_map(w, addr);
+
+	if (!map || out->n == UNWIND_FRAMES_MAX)
+		return false;
+	out->frames[out->n++] = (struct unwind_frame){ .map = map->id, .addr = addr };
+	return true;
+}
+
+/* Where the call in front of ret goes, where it is a direct one; else 0. */
+static uint64_t
+called_from(struct walk *w, uint64_t ret)
+{
+	unsigned char code[5];
+	int32_t distance;
+
+	if (w->from->read(w->from->ctx, ret - sizeof(code), code, sizeof(code)) != sizeof(code) || code[0] != 0xe8)
+		return 0;
+	memcpy(&distance, code + 1, sizeof(distance));
+	return ret + (uint64_t)(int64_t)distance;
+}
+
+/* Code without a frame hides its caller from the chain. The stack may still tell where in it we are;
+ * the caller's own caller tells its entry, which is enough for its name. */
+static void
+chain_add_hidden(struct walk *w, uint64_t ret)
+{
+	uint64_t entry = called_from(w, ret), slot = 0, addr = 0;
+
+	if (w->at.fp_known && w->at.fp % 8 == 0 && find_below_fp(w, &slot) &&
+	    unwind_word(&w->memory, slot, &addr) && (!entry || addr - 1 - entry < CODE_MAX))
+		chain_add(w, addr - 1);
+	else if (entry)
+		chain_add(w, entry);
+}
+
+/* Go on along the chain, to its root. It was taken at the sample's instant; the words of the other
+ * stack, read now, may be of a later one. */
+static bool
+chain_follow(struct walk *w, bool framed)
+{
+	const struct unwind_sample *s = w->memory.sample;
+	size_t i = chain_behind(w);
+
+	if (!i || !chain_is_rooted(w, i))
+		return false;
+	if (!framed)
+		chain_add_hidden(w, s->chain[i]);
+	for (; i < s->n_chain; i++) {
+		const struct unwind_map *map = walk_find_map(w, s->chain[i] - 1);
+
+		if (!chain_add(w, s->chain[i] - 1) || !map ||
+		    walk_look_up(w, map, s->chain[i] - 1)->row.rule == ROW_ROOT)
+			break;
+	}
+	return true;
+}
+
 enum unwind_end
 walk_leave_switch(struct walk *w, const struct row *row)
 {
@@ -88,6 +184,8 @@ walk_leave_switch(struct walk *w, const struct row *row)
 	uint64_t fp = at->fp, slot = fp + 8, ret = 0;
 	bool framed = row->cfa != 0; /* the cache that row is in will be used */
 
+	if (chain_follow(w, framed))
+		return w->out->n == UNWIND_FRAMES_MAX ? UNWIND_DEPTH : UNWIND_ROOT;
 	if (!at->fp_known || fp % 8)
 		return UNWIND_NO_RULE;
 	if (fp == 0)
