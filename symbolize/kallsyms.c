@@ -53,7 +53,7 @@ parse_line(struct kallsyms *k, char *line)
 	char *p, *module;
 
 	s.addr = strtoull(line, &p, 16);
-	if (s.addr == 0 || p == line || p[0] != ' ' || !p[1] || p[2] != ' ' || !p[3])
+	if (s.addr == 0 || p == line || p[0] != ' ' || !p[1] || p[2] != ' ' || !p[3] || p[3] == '\t')
 		return 0;
 	s.type = p[1];
 	p += 3;
