@@ -28,7 +28,12 @@ class Prometheus(case.Case):
         common = set(ours) & set(theirs)
         print(f"        {len(common)} addresses are in both profiles, of our {len(ours)} and Go's {len(theirs)}")
         self.assertGreater(len(common), 100)
-        wrong = [(hex(a), ours[a], theirs[a]) for a in sorted(common) if ours[a] != theirs[a]]
+        # Go's writer keeps one file for a function's name, the first it met; a generated parser, with
+        # //line directives, is of two (yaccpar and the .y file). Where one of them is no .go file it does not count.
+        def plain(frames):
+            return [(name, file if file.endswith(".go") else "", line) for name, file, line in frames]
+
+        wrong = [(hex(a), ours[a], theirs[a]) for a in sorted(common) if plain(ours[a]) != plain(theirs[a])]
         self.assertEqual(wrong[:3], [], f"{len(wrong)} of {len(common)} differ")
 
     def test_shares_equal_gos_own_within_sampling_error(self):
