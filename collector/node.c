@@ -156,10 +156,17 @@ node_find(struct node *n, struct err *why)
 			n->state = r == 0 ? WIRE_NODE_RUNNING : r == -ESRCH ? WIRE_NODE_ABSENT : WIRE_NODE_DENIED;
 		}
 	}
-	if (r == 0)
+	if (r == 0) {
 		log_info("node %s: pid %d (%s), %zu executable maps", n->section->name, (int)n->pid, n->comm,
 			 n->maps.n_view);
-	else if (why)
+		n->said[0] = '\0';
+		return 0;
+	}
+	/* It is looked for every two seconds; the reason is told when it changes. */
+	if (strcmp(n->said, n->why.text) != 0)
+		log_warning("node %s: %s", n->section->name, n->why.text);
+	memcpy(n->said, n->why.text, sizeof(n->said));
+	if (why)
 		*why = n->why;
 	return r;
 }

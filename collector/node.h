@@ -53,6 +53,7 @@ struct node {
 	/* who it is now */
 	enum wire_node_state state;
 	struct err why;                    /* of a state other than RUNNING */
+	char said[ERR_TEXT_MAX];           /* what of it was logged last */
 	pid_t pid;                         /* 0: none */
 	uint64_t start_ticks, start_unix_ns;
 	char comm[PROC_COMM_MAX];
