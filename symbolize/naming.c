@@ -416,11 +416,11 @@ naming_named(struct service *s, struct reader *r, const struct wire_msg *m)
 }
 
 void
-naming_died(struct service *s, struct entry *e, const char *why)
+naming_died(struct service *s, struct entry *e, const char *why, uint64_t for_ns)
 {
 	const char *slash = strrchr(e->path, '/');
 
-	e->dead_until_ns = s->now_ns + NAMING_DEAD_NS;
+	e->dead_until_ns = s->now_ns + for_ns;
 	snprintf(e->dead_note, sizeof(e->dead_note), "symbols of %.110s are missing: its reader %.100s",
 		 slash && slash[1] ? slash + 1 : e->path, why);
 	log_warning("object %llu: %s", (unsigned long long)e->id, e->dead_note);
@@ -541,7 +541,7 @@ serve_entry(struct service *s, struct entry *e)
 			return;
 		r = reader_start(slot, &s->limits, e, 0, s->now_ns, &why);
 		if (r < 0) {
-			naming_died(s, e, why.text);
+			naming_died(s, e, why.text, NAMING_KILLED_NS);
 			return;
 		}
 		e->reader = slot;

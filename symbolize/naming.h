@@ -23,8 +23,10 @@
 /* Requests that a client may have open at a time, and places in them. */
 #define NAMING_REQUESTS_MAX 4096
 #define NAMING_PLACES_MAX   (1u << 20)
-/* After its child died an object's missing names stay missing so long. */
-#define NAMING_DEAD_NS 60000000000u
+/* After its child died an object's missing names stay missing so long; where somebody killed it,
+ * which need not be the object's fault, a moment. */
+#define NAMING_DEAD_NS   60000000000u
+#define NAMING_KILLED_NS 2000000000u
 
 /* WIRE_NAME_ASK. Returns 0, or -EBADMSG: drop the client. */
 int naming_ask(struct service *s, struct client *c, const struct wire_msg *m);
@@ -33,8 +35,9 @@ int naming_ask(struct service *s, struct client *c, const struct wire_msg *m);
 int naming_names(struct service *s, struct reader *r, const struct wire_msg *m);
 int naming_named(struct service *s, struct reader *r, const struct wire_msg *m);
 
-/* The child of an object died in the middle of a question; why: "crashed (signal 11)". */
-void naming_died(struct service *s, struct entry *e, const char *why);
+/* The child of an object died in the middle of a question; why: "crashed (signal 11)". None is
+ * started again for that long. */
+void naming_died(struct service *s, struct entry *e, const char *why, uint64_t for_ns);
 
 /* Start children and ask, as far as there is somebody to be asked. Called once a turn. */
 void naming_schedule(struct service *s);

@@ -412,8 +412,8 @@ reap_readers(struct service *s)
 			row_jobs_died(s, r, why);
 		} else if (r->entry) {
 			r->entry->reader = NULL;
-			if (r->busy || (blame && r->killed_for))
-				naming_died(s, r->entry, why);
+			if (r->busy || r->killed_for)
+				naming_died(s, r->entry, why, blame ? NAMING_DEAD_NS : NAMING_KILLED_NS);
 		}
 		reader_fini(r);
 	}

@@ -242,7 +242,7 @@ reader_verdict(const struct reader *r, const struct reader_limits *limits, int s
 		snprintf(text, n, "could not be jailed");
 	else
 		snprintf(text, n, "ended (status %d)", code);
-	return r->killed_for || sig || code;
+	return r->killed_for || sig != SIGKILL;
 }
 
 void

@@ -67,7 +67,8 @@ void reader_kill(struct reader *r, const char *why);
 /* Has the open question taken too long? */
 bool reader_is_late(const struct reader *r, const struct reader_limits *limits, uint64_t now_ns);
 
-/* How it ended, for "its reader ...", from waitpid's status. Returns whether its object is to blame. */
+/* How it ended, for "its reader ...", from waitpid's status. Returns whether its object is to blame:
+ * not where somebody else killed it (the kernel, short of memory; a person). */
 bool reader_verdict(const struct reader *r, const struct reader_limits *limits, int status, char *text,
 		    size_t n);
 

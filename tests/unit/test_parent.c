@@ -389,6 +389,33 @@ a_child_that_crashes_costs_only_its_objects_names(void **state)
 }
 
 static void
+a_child_that_somebody_killed_is_soon_replaced(void **state)
+{
+	struct outcome o;
+	pid_t child[8];
+	int sock;
+
+	(void)state;
+	start();
+	sock = connect_to();
+	hand_over(7, WIRE_MAP_FILE, 100, "/lib/a.so", elf_file("0123456789abcdefghij"));
+	ask(sock, 7, 1, &spin, 1);
+	file_wanted(7);
+	assert_int_equal(children(child, 8), 1);
+	kill(child[0], SIGKILL);
+	o = outcome_of(sock, 1);
+	assert_int_equal(o.status, WIRE_NAMED_DIED);
+	assert_string_equal(o.note, "symbols of a.so are missing: its reader was killed (signal 9)");
+	wait_ms(2100);
+	ask(sock, 7, 2, &spin, 1);
+	refuse_file(file_wanted(7));
+	o = outcome_of(sock, 2);
+	assert_int_equal(o.status, WIRE_NAMED_OK);
+	assert_string_equal(o.name, "spin");
+	close(sock);
+}
+
+static void
 a_child_that_hangs_is_ended(void **state)
 {
 	struct outcome o;
@@ -609,6 +636,7 @@ main(void)
 		TEST(a_name_is_answered_and_then_remembered),
 		TEST(all_who_wait_for_a_place_get_the_one_answer),
 		TEST(a_child_that_crashes_costs_only_its_objects_names),
+		TEST(a_child_that_somebody_killed_is_soon_replaced),
 		TEST(a_child_that_hangs_is_ended),
 		TEST(a_file_that_does_not_come_is_done_without),
 		TEST(more_objects_than_children_take_turns),
