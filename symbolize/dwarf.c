@@ -27,7 +27,7 @@ static int
 alt_open(struct dwarf_reader *d)
 {
 	static const unsigned char nothing[16];
-	struct dwarf_span spans[DWARF_SECTIONS] = { [DWARF_INFO] = { nothing, sizeof(nothing) } };
+	struct dwarf_span spans[DWARF_SECTIONS] = {[DWARF_INFO] = {nothing, sizeof(nothing)}};
 	struct dwarf_span id;
 	const char *name;
 	int fd, r;
@@ -114,7 +114,8 @@ split_open(struct dwarf_reader *d, struct dwarf_unit *unit)
 	unit->split_tried = true;
 	dwarf_attrs_read(&unit->tree.root, &attrs);
 	name = dwarf_attrs_string(&attrs, DWARF_DWO_NAME, &d->sections, unit->tree.str_offsets, &d->alt);
-	if (unit->tree.ranges.version < 5 && !dwarf_attrs_number(&attrs, DWARF_GNU_DWO_ID, &d->sections, &id))
+	if (unit->tree.ranges.version < 5 &&
+	    !dwarf_attrs_number(&attrs, DWARF_GNU_DWO_ID, &d->sections, &id))
 		return;
 	if (d->package.span[DWARF_CU_INDEX].size)
 		r = dwarf_split_open(&unit->split, &d->package, -1, id, NULL);
@@ -200,7 +201,7 @@ dwarf_name(struct dwarf_reader *d, struct chain *chains, size_t n, struct arena 
 		chains[i].n = 0;
 		chains[i].flags = 0;
 		if (at != SIZE_MAX)
-			sorted[known++] = (struct by_unit){ at, &chains[i] };
+			sorted[known++] = (struct by_unit){at, &chains[i]};
 	}
 	qsort(sorted, known, sizeof(*sorted), by_unit_compare);
 	for (size_t i = 0; i < known && r == 0; i = end) {

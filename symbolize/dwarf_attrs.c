@@ -82,7 +82,7 @@ value_at(const Dwarf_Attribute *attr, const struct dwarf_sections *s)
 	uintptr_t from = (uintptr_t)info.data, at = (uintptr_t)attr->valp;
 
 	if (!info.data || at < from)
-		info = (struct dwarf_span){ NULL, 0 };
+		info = (struct dwarf_span){NULL, 0};
 	return dwarf_cur_of(dwarf_span_from(info, at - from));
 }
 
@@ -96,13 +96,44 @@ unit_bytes(const Dwarf_Attribute *attr, bool address)
 	return address ? address_bytes : offset_bytes;
 }
 
+/* How a form's number is written (DWARF 5, 7.5.6). Those that are no number are left out. */
+struct form {
+	enum { NO_NUMBER, FIXED, ULEB, SLEB, ADDRESS, OFFSET } how;
+	uint8_t bytes; /* of FIXED */
+	bool addrx;    /* an index of an address */
+};
+
+static struct form
+form_of(unsigned int form)
+{
+	static const struct form forms[] = {
+		[DW_FORM_addr] = {ADDRESS, 0, false},  [DW_FORM_sec_offset] = {OFFSET, 0, false},
+		[DW_FORM_flag] = {FIXED, 1, false},    [DW_FORM_data1] = {FIXED, 1, false},
+		[DW_FORM_data2] = {FIXED, 2, false},   [DW_FORM_data4] = {FIXED, 4, false},
+		[DW_FORM_data8] = {FIXED, 8, false},   [DW_FORM_udata] = {ULEB, 0, false},
+		[DW_FORM_sdata] = {SLEB, 0, false},    [DW_FORM_strx] = {ULEB, 0, false},
+		[DW_FORM_strx1] = {FIXED, 1, false},   [DW_FORM_strx2] = {FIXED, 2, false},
+		[DW_FORM_strx3] = {FIXED, 3, false},   [DW_FORM_strx4] = {FIXED, 4, false},
+		[DW_FORM_rnglistx] = {ULEB, 0, false}, [DW_FORM_addrx] = {ULEB, 0, true},
+		[DW_FORM_addrx1] = {FIXED, 1, true},   [DW_FORM_addrx2] = {FIXED, 2, true},
+		[DW_FORM_addrx3] = {FIXED, 3, true},   [DW_FORM_addrx4] = {FIXED, 4, true},
+	};
+
+	if (form == DW_FORM_GNU_addr_index)
+		return forms[DW_FORM_addrx];
+	if (form == DW_FORM_GNU_str_index)
+		return forms[DW_FORM_strx];
+	return form < sizeof(forms) / sizeof(forms[0]) ? forms[form] : (struct form){NO_NUMBER, 0, false};
+}
+
 bool
 dwarf_attrs_number(const struct dwarf_attrs *a, enum dwarf_attr which, const struct dwarf_sections *s,
 		   uint64_t *value)
 {
 	Dwarf_Attribute attr = a->v[which];
-	Dwarf_Sword sword;
+	struct form form = form_of(attr.form);
 	struct dwarf_cur c;
+	Dwarf_Sword sword;
 
 	if (!dwarf_attrs_has(a, which))
 		return false;
@@ -113,34 +144,19 @@ dwarf_attrs_number(const struct dwarf_attrs *a, enum dwarf_attr which, const str
 		return true;
 	}
 	c = value_at(&attr, s);
-	switch (attr.form) {
-	case DW_FORM_data1: case DW_FORM_strx1: case DW_FORM_addrx1: case DW_FORM_flag:
-		*value = dwarf_cur_fixed(&c, 1);
+	switch (form.how) {
+	case FIXED:
+		*value = dwarf_cur_fixed(&c, form.bytes);
 		break;
-	case DW_FORM_data2: case DW_FORM_strx2: case DW_FORM_addrx2:
-		*value = dwarf_cur_fixed(&c, 2);
-		break;
-	case DW_FORM_strx3: case DW_FORM_addrx3:
-		*value = dwarf_cur_fixed(&c, 3);
-		break;
-	case DW_FORM_data4: case DW_FORM_strx4: case DW_FORM_addrx4:
-		*value = dwarf_cur_fixed(&c, 4);
-		break;
-	case DW_FORM_data8:
-		*value = dwarf_cur_fixed(&c, 8);
-		break;
-	case DW_FORM_udata: case DW_FORM_strx: case DW_FORM_addrx: case DW_FORM_rnglistx:
-	case DW_FORM_GNU_addr_index: case DW_FORM_GNU_str_index:
+	case ULEB:
 		*value = dwarf_cur_uleb(&c);
 		break;
-	case DW_FORM_sdata:
+	case SLEB:
 		*value = (uint64_t)dwarf_cur_sleb(&c);
 		break;
-	case DW_FORM_addr:
-		*value = dwarf_cur_fixed(&c, unit_bytes(&attr, true));
-		break;
-	case DW_FORM_sec_offset:
-		*value = dwarf_cur_fixed(&c, unit_bytes(&attr, false));
+	case ADDRESS:
+	case OFFSET:
+		*value = dwarf_cur_fixed(&c, unit_bytes(&attr, form.how == ADDRESS));
 		break;
 	default:
 		return false;
@@ -160,9 +176,12 @@ dwarf_attrs_string(const struct dwarf_attrs *a, enum dwarf_attr which, const str
 	if (!dwarf_attrs_has(a, which))
 		return NULL;
 	switch (attr.form) {
-	case DW_FORM_string: case DW_FORM_strp: case DW_FORM_line_strp:
+	case DW_FORM_string:
+	case DW_FORM_strp:
+	case DW_FORM_line_strp:
 		return dwarf_sections_string(s, dwarf_formstring(&attr));
-	case DW_FORM_GNU_strp_alt: case DW_FORM_strp_sup:
+	case DW_FORM_GNU_strp_alt:
+	case DW_FORM_strp_sup:
 		return alt ? dwarf_sections_string(alt, dwarf_formstring(&attr)) : NULL;
 	}
 	if (!dwarf_attrs_number(a, which, s, &index) || index > str_offsets.size)
@@ -180,26 +199,19 @@ static bool
 address_of(const struct dwarf_attrs *a, enum dwarf_attr which, const struct dwarf_sections *s,
 	   const struct dwarf_ranges_in *in, bool *is_address, uint64_t *value)
 {
-	bool indexed;
+	struct form form;
 
 	*is_address = false;
 	if (!dwarf_attrs_number(a, which, s, value))
 		return false;
-	switch (a->v[which].form) {
-	case DW_FORM_addrx: case DW_FORM_addrx1: case DW_FORM_addrx2: case DW_FORM_addrx3:
-	case DW_FORM_addrx4: case DW_FORM_GNU_addr_index:
-		indexed = true;
-		break;
-	default:
-		indexed = false;
-	}
-	*is_address = indexed || a->v[which].form == DW_FORM_addr;
-	return !indexed || dwarf_ranges_addr(in, *value, value);
+	form = form_of(a->v[which].form);
+	*is_address = form.addrx || form.how == ADDRESS;
+	return !form.addrx || dwarf_ranges_addr(in, *value, value);
 }
 
 bool
-dwarf_attrs_low(const struct dwarf_attrs *a, const struct dwarf_sections *s, const struct dwarf_ranges_in *in,
-		uint64_t *low)
+dwarf_attrs_low(const struct dwarf_attrs *a, const struct dwarf_sections *s,
+		const struct dwarf_ranges_in *in, uint64_t *low)
 {
 	bool is_address;
 

@@ -28,8 +28,8 @@ static inline struct dwarf_span
 dwarf_span_from(struct dwarf_span s, uint64_t offset)
 {
 	if (!s.data || offset > s.size)
-		return (struct dwarf_span){ NULL, 0 };
-	return (struct dwarf_span){ s.data + offset, s.size - (size_t)offset };
+		return (struct dwarf_span){NULL, 0};
+	return (struct dwarf_span){s.data + offset, s.size - (size_t)offset};
 }
 
 static inline struct dwarf_cur
@@ -37,8 +37,8 @@ dwarf_cur_of(struct dwarf_span s)
 {
 	static const unsigned char none[1];
 
-	return s.data ? (struct dwarf_cur){ s.data, s.data + s.size, false }
-		      : (struct dwarf_cur){ none, none, false };
+	return s.data ? (struct dwarf_cur){s.data, s.data + s.size, false}
+		      : (struct dwarf_cur){none, none, false};
 }
 
 static inline size_t

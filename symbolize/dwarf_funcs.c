@@ -37,9 +37,8 @@ func_add(struct reading *r, struct dwarf_range range, Dwarf_Off die)
 		f->v = grown;
 		r->cap = cap;
 	}
-	f->v[f->n++] = (struct dwarf_func){
-		range.low, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size, (uint32_t)die
-	};
+	f->v[f->n++] = (struct dwarf_func){range.low, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
+					   (uint32_t)die};
 	return 0;
 }
 
@@ -97,7 +96,7 @@ func_compare(const void *a, const void *b)
 int
 dwarf_funcs_read(struct dwarf_funcs *f, struct dwarf_tree *t, bool deep)
 {
-	struct reading r = { .t = t, .f = f, .deep = deep };
+	struct reading r = {.t = t, .f = f, .deep = deep};
 	uint64_t end = 0;
 
 	dwarf_funcs_free(f);

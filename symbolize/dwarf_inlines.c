@@ -12,7 +12,7 @@ struct search {
 	size_t n;
 	struct dwarf_call **leaf;
 	struct arena *a;
-	struct dwarf_range_list ranges; /* of the DIE in hand */
+	struct dwarf_range_list ranges;             /* of the DIE in hand */
 	struct dwarf_call *at[DWARF_DEPTH_MAX + 1]; /* by depth: the call that DIEs there are in */
 	int error;
 };
@@ -101,8 +101,8 @@ int
 dwarf_inlines_find(struct dwarf_tree *t, Dwarf_Die *function, const uint64_t *addrs, size_t n,
 		   struct dwarf_call **leaf, struct arena *a)
 {
-	struct search s = { .t = t, .addrs = addrs, .n = n, .leaf = leaf, .a = a };
-	struct dwarf_attrs none = { 0 };
+	struct search s = {.t = t, .addrs = addrs, .n = n, .leaf = leaf, .a = a};
+	struct dwarf_attrs none = {0};
 
 	s.at[0] = call_new(&s, function, &none, NULL);
 	if (!s.at[0])

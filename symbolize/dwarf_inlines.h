@@ -14,8 +14,8 @@
 struct dwarf_call {
 	struct dwarf_call *outer; /* what it is inlined in; NULL: it is the function itself */
 	Dwarf_Die die;
-	uint32_t call_file;       /* where it is called, for dwarf_lines_path() */
-	uint32_t call_line;       /* 0: unknown */
+	uint32_t call_file; /* where it is called, for dwarf_lines_path() */
+	uint32_t call_line; /* 0: unknown */
 	/* for the caller to fill */
 	bool described;
 	const char *name;

@@ -29,7 +29,7 @@ file_add(struct dwarf_lines_file **files, size_t *n, const char *name, uint64_t 
 			return -ENOMEM;
 		*files = grown;
 	}
-	(*files)[*n] = (struct dwarf_lines_file){ name, dir > UINT32_MAX ? UINT32_MAX : (uint32_t)dir };
+	(*files)[*n] = (struct dwarf_lines_file){name, dir > UINT32_MAX ? UINT32_MAX : (uint32_t)dir};
 	(*n)++;
 	return 0;
 }
@@ -72,6 +72,7 @@ static const struct {
 	enum { FIXED, OFFSET, ULEB, INLINE, BLOCK, BLOCK_ULEB } how;
 	uint8_t bytes; /* of the value, or of the block's length */
 } form_table[] = {
+	/* clang-format off */
 	{ DW_FORM_string, INLINE, 0 },   { DW_FORM_line_strp, OFFSET, 0 },   { DW_FORM_strp, OFFSET, 0 },
 	{ DW_FORM_strp_sup, OFFSET, 0 }, { DW_FORM_sec_offset, OFFSET, 0 },  { DW_FORM_strx, ULEB, 0 },
 	{ DW_FORM_strx1, FIXED, 1 },     { DW_FORM_strx2, FIXED, 2 },        { DW_FORM_strx3, FIXED, 3 },
@@ -80,6 +81,7 @@ static const struct {
 	{ DW_FORM_sdata, ULEB, 0 },      { DW_FORM_flag, FIXED, 1 },         { DW_FORM_data16, BLOCK, 0 },
 	{ DW_FORM_block1, BLOCK, 1 },    { DW_FORM_block2, BLOCK, 2 },       { DW_FORM_block4, BLOCK, 4 },
 	{ DW_FORM_block, BLOCK_ULEB, 0 },
+	/* clang-format on */
 };
 
 /* One field of an entry. Returns false when its form is unknown: nothing behind it can be read. */
@@ -181,8 +183,8 @@ dwarf_lines_open(struct dwarf_lines *l, const struct dwarf_lines_in *in)
 	header = dwarf_cur_fixed(&c, l->offset_bytes);
 	if (c.bad || header > dwarf_cur_left(&c))
 		return -EBADMSG;
-	names = (struct dwarf_cur){ c.p, c.p + header, false };
-	l->program = (struct dwarf_span){ c.p + header, dwarf_cur_left(&c) - header };
+	names = (struct dwarf_cur){c.p, c.p + header, false};
+	l->program = (struct dwarf_span){c.p + header, dwarf_cur_left(&c) - header};
 	l->min_inst = dwarf_cur_u8(&names);
 	l->max_ops = l->version >= 4 ? dwarf_cur_u8(&names) : 1;
 	dwarf_cur_u8(&names); /* default_is_stmt: of no use to us */
@@ -301,7 +303,7 @@ row_add(struct run *r)
 	else if (r->next_addr < r->address && !r->broken)
 		sequence_cover(r);
 	r->last = r->address;
-	r->before = (struct held){ r->file, r->line };
+	r->before = (struct held){r->file, r->line};
 }
 
 static void
@@ -314,8 +316,8 @@ sequence_end(struct run *r)
 			struct dwarf_lines_row *row = &r->rows[i];
 
 			if (!row->high || r->address < row->high)
-				*row = (struct dwarf_lines_row){ r->address, r->held[i].file,
-								 r->held[i].line };
+				*row = (struct dwarf_lines_row){r->address, r->held[i].file,
+								r->held[i].line};
 		}
 	}
 	registers_reset(r);
@@ -337,7 +339,7 @@ static int
 extended(struct run *r, struct dwarf_lines *l)
 {
 	uint64_t length = dwarf_cur_uleb(&r->c);
-	struct dwarf_cur c = { r->c.p, r->c.p, false };
+	struct dwarf_cur c = {r->c.p, r->c.p, false};
 	const char *name;
 
 	if (!dwarf_cur_take(&r->c, length))
@@ -405,8 +407,8 @@ standard(struct run *r, struct dwarf_lines *l, uint8_t opcode)
 int
 dwarf_lines_find(struct dwarf_lines *l, const uint64_t *addrs, struct dwarf_lines_row *rows, size_t n)
 {
-	struct run run = { .c = dwarf_cur_of(l->program), .addrs = addrs, .rows = rows, .n = n };
-	struct special special[256] = { 0 };
+	struct run run = {.c = dwarf_cur_of(l->program), .addrs = addrs, .rows = rows, .n = n};
+	struct special special[256] = {0};
 	int r = 0;
 
 	memset(rows, 0, n * sizeof(*rows));
@@ -455,7 +457,7 @@ size_t
 dwarf_lines_path(const struct dwarf_lines *l, uint32_t file, const char *comp_dir, char *buf, size_t size)
 {
 	uint32_t first = l->version >= 5 ? 0 : 1; /* before 5, file 0 is none and directory 0 comp_dir */
-	const char *part[3] = { comp_dir, NULL, NULL };
+	const char *part[3] = {comp_dir, NULL, NULL};
 	const struct dwarf_lines_file *f;
 	size_t len = 0, from = 2;
 

@@ -33,8 +33,8 @@ struct dwarf_lines {
 	struct dwarf_lines_in in;
 	uint8_t offset_bytes; /* 4 or 8 */
 	uint16_t version;
-	uint8_t min_inst;     /* bytes an operation advance counts in */
-	uint8_t max_ops;      /* operations in a (VLIW) instruction */
+	uint8_t min_inst; /* bytes an operation advance counts in */
+	uint8_t max_ops;  /* operations in a (VLIW) instruction */
 	int8_t line_base;
 	uint8_t line_range;
 	uint8_t opcode_base;

@@ -13,23 +13,23 @@
 #include "symbolize/dwarf_lines.h"
 #include "symbolize/dwarf_sections.h"
 
-#define ORIGINS_MAX 16                /* DIEs that a name is followed through */
+#define ORIGINS_MAX 16                  /* DIEs that a name is followed through */
 #define CALLS_MAX   ((size_t)256 << 20) /* bytes of calls of one unit */
 
 /* What naming the addresses of one unit needs. */
 struct job {
 	struct dwarf_reader *d;
 	struct dwarf_unit *unit;
-	struct dwarf_tree *tree;       /* where the unit's functions are */
-	struct arena *a;               /* for answers */
-	struct arena calls;            /* for dwarf_call */
-	size_t n;                      /* addresses */
-	struct chain **chains;         /* n of them, borrowed */
-	uint64_t *addrs;               /* theirs */
-	struct dwarf_call **leaf;      /* the innermost call at each; NULL: no function */
+	struct dwarf_tree *tree;  /* where the unit's functions are */
+	struct arena *a;          /* for answers */
+	struct arena calls;       /* for dwarf_call */
+	size_t n;                 /* addresses */
+	struct chain **chains;    /* n of them, borrowed */
+	uint64_t *addrs;          /* theirs */
+	struct dwarf_call **leaf; /* the innermost call at each; NULL: no function */
 	struct dwarf_lines_row *rows;
 	struct dwarf_lines lines;
-	const char **paths;            /* by file number; NULL: not made yet */
+	const char **paths; /* by file number; NULL: not made yet */
 	size_t n_paths;
 };
 
@@ -123,7 +123,7 @@ job_calls(struct job *j)
 		goto out;
 	for (size_t i = 0; i < j->n; i++)
 		if (func[i])
-			sorted[n++] = (struct by_function){ func[i]->die, (uint32_t)i, func[i] };
+			sorted[n++] = (struct by_function){func[i]->die, (uint32_t)i, func[i]};
 	qsort(sorted, n, sizeof(*sorted), by_function_compare);
 	for (size_t i = 0; i < n && r == 0; i = end) {
 		for (end = i + 1; end < n && sorted[end].die == sorted[i].die; end++)
@@ -142,7 +142,8 @@ out:
 
 /* What a DIE's strings are read with: the file and the unit that it stands in. */
 static bool
-die_place(const struct job *j, Dwarf_Die *die, const struct dwarf_sections **s, struct dwarf_span *str_offsets)
+die_place(const struct job *j, Dwarf_Die *die, const struct dwarf_sections **s,
+	  struct dwarf_span *str_offsets)
 {
 	const struct dwarf_unit *unit;
 	Dwarf *dw;
@@ -153,7 +154,7 @@ die_place(const struct job *j, Dwarf_Die *die, const struct dwarf_sections **s, 
 		return true;
 	}
 	dw = dwarf_cu_getdwarf(die->cu);
-	*str_offsets = (struct dwarf_span){ NULL, 0 };
+	*str_offsets = (struct dwarf_span){NULL, 0};
 	*s = dw == j->tree->s->dw ? j->tree->s : &j->d->alt;
 	if (dw == j->d->sections.dw) {
 		unit = dwarf_units_at(&j->d->units, dwarf_dieoffset(die) - dwarf_cuoffset(die));
@@ -196,7 +197,8 @@ call_describe(const struct job *j, struct dwarf_call *call)
 			break;
 		dwarf_attrs_read(&die, &attrs);
 		if (!linkage)
-			linkage = dwarf_attrs_string(&attrs, DWARF_LINKAGE_NAME, s, str_offsets, &j->d->alt);
+			linkage =
+				dwarf_attrs_string(&attrs, DWARF_LINKAGE_NAME, s, str_offsets, &j->d->alt);
 		if (!name)
 			name = dwarf_attrs_string(&attrs, DWARF_NAME, s, str_offsets, &j->d->alt);
 		if (!line && !dwarf_attrs_number(&attrs, DWARF_DECL_LINE, s, &line))
@@ -289,7 +291,7 @@ answer(struct job *j, struct chain *chain, struct dwarf_call *leaf, const struct
 		} else {
 			if (!call->described)
 				call_describe(j, call);
-			*frame++ = (struct frame){ call->name, file, line, call->start_line };
+			*frame++ = (struct frame){call->name, file, line, call->start_line};
 		}
 		if (!call->outer && call->name)
 			chain->flags |= WIRE_ANSWER_NAMED;
@@ -316,7 +318,7 @@ int
 dwarf_names_of_unit(struct dwarf_reader *d, struct dwarf_unit *unit, struct chain **chains, size_t n,
 		    struct arena *a)
 {
-	struct job j = { .d = d, .unit = unit, .chains = chains, .n = n, .a = a };
+	struct job j = {.d = d, .unit = unit, .chains = chains, .n = n, .a = a};
 	int r = -ENOMEM;
 
 	arena_init(&j.calls, CALLS_MAX);

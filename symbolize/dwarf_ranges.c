@@ -22,7 +22,7 @@ dwarf_range_add(struct dwarf_range_list *to, uint64_t low, uint64_t high)
 		to->v = grown;
 		to->cap = cap;
 	}
-	to->v[to->n++] = (struct dwarf_range){ low, high };
+	to->v[to->n++] = (struct dwarf_range){low, high};
 	return 0;
 }
 
@@ -89,7 +89,7 @@ read_entry(const struct dwarf_ranges_in *in, struct dwarf_cur *c, uint64_t *base
 	bool known = true;
 	uint8_t kind = dwarf_cur_u8(c);
 
-	*range = (struct dwarf_range){ 0, 0 };
+	*range = (struct dwarf_range){0, 0};
 	switch (kind) {
 	case DW_RLE_base_addressx:
 		if (!dwarf_ranges_addr(in, dwarf_cur_uleb(c), base))
@@ -125,7 +125,7 @@ read_entry(const struct dwarf_ranges_in *in, struct dwarf_cur *c, uint64_t *base
 		c->bad = true;
 	}
 	if (!known || is_dropped(in, range->low))
-		*range = (struct dwarf_range){ 0, 0 };
+		*range = (struct dwarf_range){0, 0};
 	return !c->bad;
 }
 

@@ -27,14 +27,14 @@ struct dwarf_range_list {
 
 /* Where a unit's lists and addresses are; all borrowed. */
 struct dwarf_ranges_in {
-	uint16_t version;       /* of the unit */
-	uint8_t address_bytes;  /* 4 or 8 */
-	uint8_t offset_bytes;   /* 4 or 8 */
+	uint16_t version;        /* of the unit */
+	uint8_t address_bytes;   /* 4 or 8 */
+	uint8_t offset_bytes;    /* 4 or 8 */
 	struct dwarf_span lists; /* .debug_ranges, or .debug_rnglists for version 5 */
-	struct dwarf_span addr; /* .debug_addr from the unit's base on */
-	uint64_t lists_base;    /* version 5: where the unit's offsets are in `lists`, which an
-	                         * index counts in; 4 (split): added to every offset */
-	uint64_t low;           /* the unit's DW_AT_low_pc */
+	struct dwarf_span addr;  /* .debug_addr from the unit's base on */
+	uint64_t lists_base;     /* version 5: where the unit's offsets are in `lists`, which an
+				  * index counts in; 4 (split): added to every offset */
+	uint64_t low;            /* the unit's DW_AT_low_pc */
 };
 
 /* An address by its index in .debug_addr. Returns false where there is none. */

@@ -17,9 +17,9 @@ struct dwarf_reader {
 	struct dwarf_sections package; /* a .dwp, once one has come */
 	struct dwarf_units units;
 	struct dwarf_files files;
-	size_t splits;                 /* split files open */
-	size_t funcs;                  /* function ranges kept */
-	uint64_t read;                 /* bytes read (about) whose pages are still here */
+	size_t splits; /* split files open */
+	size_t funcs;  /* function ranges kept */
+	uint64_t read; /* bytes read (about) whose pages are still here */
 };
 
 #endif

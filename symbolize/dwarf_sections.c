@@ -108,7 +108,7 @@ sections_find(Elf *elf, struct found found[DWARF_SECTIONS], bool split)
 			continue;
 		if (sh.sh_flags & SHF_COMPRESSED)
 			packing = GABI;
-		found[i] = (struct found){ scn, packing };
+		found[i] = (struct found){scn, packing};
 		image |= packing != PLAIN;
 	}
 	return image;
@@ -127,7 +127,7 @@ struct packed {
 static bool
 unpack_zlib(struct dwarf_span from, unsigned char *to, size_t size)
 {
-	z_stream z = { .next_in = (unsigned char *)(uintptr_t)from.data, .next_out = to };
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)from.data, .next_out = to};
 	size_t in_left = from.size, out_left = size;
 	int r;
 
@@ -172,7 +172,7 @@ packed_from(const struct found *f, struct packed *p)
 
 	if (!d || !d->d_buf)
 		return false;
-	p->from = (struct dwarf_span){ d->d_buf, d->d_size };
+	p->from = (struct dwarf_span){d->d_buf, d->d_size};
 	p->size = d->d_size;
 	p->method = 0;
 	if (f->packing == GABI) {
@@ -232,7 +232,7 @@ image_fill(unsigned char *image, const struct packed p[DWARF_SECTIONS], const st
 {
 	Elf64_Shdr *sh = (Elf64_Shdr *)(void *)(image + at->headers);
 	Elf64_Ehdr eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
 		.e_type = ET_EXEC,
 		.e_version = EV_CURRENT,
 		.e_shoff = at->headers,
@@ -243,8 +243,7 @@ image_fill(unsigned char *image, const struct packed p[DWARF_SECTIONS], const st
 	};
 
 	sh[1] = (Elf64_Shdr){
-		.sh_type = SHT_STRTAB, .sh_offset = at->names, .sh_size = at->headers - at->names
-	};
+		.sh_type = SHT_STRTAB, .sh_offset = at->names, .sh_size = at->headers - at->names};
 	for (int i = 0; i < DWARF_SECTIONS; i++) {
 		char *name = (char *)image + at->names + (size_t)eh.e_shnum * NAME_MAX_BYTES;
 
@@ -268,7 +267,7 @@ static int
 image_make(struct dwarf_sections *s, const struct packed p[DWARF_SECTIONS], const char *suffix,
 	   struct err *why)
 {
-	struct layout at = { .end = 0 };
+	struct layout at = {.end = 0};
 
 	if (image_layout(p, &at) < 0)
 		return err_set(why, -EFBIG, "dwarf: sections of more than %llu MB",
@@ -307,7 +306,7 @@ sections_ready(struct dwarf_sections *s, bool split, struct err *why)
 		Elf_Data *d = found[i].scn ? elf_getdata(found[i].scn, NULL) : NULL;
 
 		if (d && d->d_buf && d->d_size)
-			s->span[i] = (struct dwarf_span){ d->d_buf, d->d_size };
+			s->span[i] = (struct dwarf_span){d->d_buf, d->d_size};
 	}
 	if (!s->span[DWARF_INFO].size)
 		return err_set(why, -ENOENT, "dwarf: no .debug_info");
@@ -322,7 +321,7 @@ sections_ready(struct dwarf_sections *s, bool split, struct err *why)
 static int
 sections_unpack(struct dwarf_sections *s, const struct found *found, bool split, struct err *why)
 {
-	struct packed p[DWARF_SECTIONS] = { 0 };
+	struct packed p[DWARF_SECTIONS] = {0};
 	int r;
 
 	for (int i = 0; i < DWARF_SECTIONS; i++)
@@ -371,14 +370,14 @@ dwarf_sections_open(struct dwarf_sections *s, int fd, bool split, struct err *wh
 int
 dwarf_sections_make(struct dwarf_sections *s, const struct dwarf_span *spans, struct err *why)
 {
-	struct packed p[DWARF_SECTIONS] = { 0 };
+	struct packed p[DWARF_SECTIONS] = {0};
 	int r;
 
 	memset(s, 0, sizeof(*s));
 	elf_version(EV_CURRENT);
 	for (int i = 0; i < DWARF_SECTIONS; i++)
 		if (spans[i].size)
-			p[i] = (struct packed){ section_names[i], spans[i], spans[i].size, 0 };
+			p[i] = (struct packed){section_names[i], spans[i], spans[i].size, 0};
 	r = image_make(s, p, ".dwo", why);
 	if (r == 0)
 		r = sections_begin(s, s->image, s->image_size, why);
@@ -428,7 +427,7 @@ dwarf_sections_altlink(const struct dwarf_sections *s, const char **name, struct
 	struct dwarf_cur c = dwarf_cur_of(s->span[DWARF_ALTLINK]);
 
 	*name = dwarf_cur_string(&c);
-	*id = (struct dwarf_span){ c.p, dwarf_cur_left(&c) };
+	*id = (struct dwarf_span){c.p, dwarf_cur_left(&c)};
 	return *name && **name;
 }
 
@@ -449,7 +448,7 @@ dwarf_sections_has_build_id(const struct dwarf_sections *s, struct dwarf_span id
 const char *
 dwarf_sections_string(const struct dwarf_sections *s, const char *string)
 {
-	static const enum dwarf_section places[] = { DWARF_STR, DWARF_INFO, DWARF_LINE_STR };
+	static const enum dwarf_section places[] = {DWARF_STR, DWARF_INFO, DWARF_LINE_STR};
 	uintptr_t at = (uintptr_t)string;
 
 	for (size_t i = 0; string && i < sizeof(places) / sizeof(places[0]); i++) {

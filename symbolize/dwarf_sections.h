@@ -38,11 +38,11 @@ enum dwarf_section {
 
 struct dwarf_sections {
 	struct dwarf_span span[DWARF_SECTIONS]; /* data NULL: not there */
-	Elf *elf;            /* owned */
-	Dwarf *dw;           /* owned; NULL in a .dwp, whose units are cut out one by one */
-	void *map;           /* owned: the mapped file */
+	Elf *elf;                               /* owned */
+	Dwarf *dw; /* owned; NULL in a .dwp, whose units are cut out one by one */
+	void *map; /* owned: the mapped file */
 	size_t map_size;
-	void *image;         /* owned: the ELF image with the unpacked sections */
+	void *image; /* owned: the ELF image with the unpacked sections */
 	size_t image_size;
 };
 

@@ -44,7 +44,7 @@ take_span(struct dwarf_cur *c, uint64_t n)
 {
 	const unsigned char *at = dwarf_cur_take(c, n);
 
-	return (struct dwarf_span){ at, at ? (size_t)n : 0 };
+	return (struct dwarf_span){at, at ? (size_t)n : 0};
 }
 
 static bool
@@ -137,7 +137,7 @@ package_cut(struct dwarf_split *split, const struct dwarf_sections *package, uin
 static int
 unit_find(struct dwarf_split *split, uint64_t dwo_id, struct err *why)
 {
-	struct dwarf_trees all = { .s = &split->sections };
+	struct dwarf_trees all = {.s = &split->sections};
 	struct dwarf_attrs attrs;
 
 	while (dwarf_trees_next(&all, &split->tree)) {

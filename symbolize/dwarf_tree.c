@@ -22,7 +22,7 @@
 /* ---- units ---- */
 
 struct header {
-	uint64_t next;    /* offset of the next unit */
+	uint64_t next;               /* offset of the next unit */
 	uint64_t version_at, die_at; /* offsets */
 	uint64_t abbrevs;
 	uint64_t dwo_id;
@@ -186,7 +186,7 @@ void
 dwarf_tree_bind_split(struct dwarf_tree *t, const struct dwarf_tree *skeleton,
 		      const struct dwarf_attrs *skeleton_own)
 {
-	struct dwarf_attrs none = { 0 };
+	struct dwarf_attrs none = {0};
 
 	dwarf_tree_bind(t, &none);
 	t->ranges.addr = skeleton->ranges.addr;
@@ -228,7 +228,7 @@ static bool
 sibling(struct walk *w, Dwarf_Die *die, const unsigned char *children_end, const unsigned char **list_end)
 {
 	const unsigned char *from = die->addr, *to;
-	Dwarf_Die next = { .cu = die->cu };
+	Dwarf_Die next = {.cu = die->cu};
 	bool found = true;
 
 	*list_end = NULL;
@@ -236,7 +236,8 @@ sibling(struct walk *w, Dwarf_Die *die, const unsigned char *children_end, const
 		to = children_end + 1;
 		next.addr = (void *)(uintptr_t)to;
 	} else {
-		/* Behind the last it returns 1 and leaves the address of the null entry, if there is one. */
+		/* Behind the last it returns 1 and leaves the address of the null entry, if there is one.
+		 */
 		int r = dwarf_siblingof(die, &next);
 
 		to = r < 0 ? NULL : next.addr;
@@ -277,7 +278,7 @@ walk(struct walk *w, Dwarf_Die *parent, unsigned int depth)
 void
 dwarf_tree_walk(struct dwarf_tree *t, Dwarf_Die *from, dwarf_visit *visit, void *ctx)
 {
-	struct walk w = { .t = t, .visit = visit, .ctx = ctx };
+	struct walk w = {.t = t, .visit = visit, .ctx = ctx};
 
 	walk(&w, from, 0);
 }

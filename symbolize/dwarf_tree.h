@@ -27,17 +27,17 @@ struct dwarf_tree {
 	uint8_t type;                   /* DW_UT_*; compile for every unit before version 5 */
 	uint64_t dwo_id;                /* version 5: which split unit belongs to which skeleton */
 	struct dwarf_ranges_in ranges;
-	struct dwarf_span str_offsets;  /* from the unit's base on */
+	struct dwarf_span str_offsets; /* from the unit's base on */
 	uint64_t work; /* what may still be spent on it (about bytes read); 0: it has had enough */
 };
 
 /* Going through the units of a file; set s and leave the rest zeros. */
 struct dwarf_trees {
 	const struct dwarf_sections *s;
-	uint64_t next;           /* offset of the next unit */
-	uint64_t abbrevs;        /* offset of the abbreviations checked last */
-	uint64_t abbrevs_bytes;  /* their size; 0: none checked yet, or spoiled */
-	uint64_t abbrevs_work;   /* bytes of abbreviations looked at so far */
+	uint64_t next;            /* offset of the next unit */
+	uint64_t abbrevs;         /* offset of the abbreviations checked last */
+	uint64_t abbrevs_bytes;   /* their size; 0: none checked yet, or spoiled */
+	uint64_t abbrevs_work;    /* bytes of abbreviations looked at so far */
 	unsigned int passed_over; /* spoiled units */
 };
 

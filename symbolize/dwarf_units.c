@@ -30,7 +30,7 @@ range_add(struct dwarf_units *u, uint64_t low, uint64_t high)
 		u->ranges = grown;
 		u->ranges_cap = cap;
 	}
-	u->ranges[u->n_ranges++] = (struct dwarf_unit_range){ low, high, (uint32_t)u->n };
+	u->ranges[u->n_ranges++] = (struct dwarf_unit_range){low, high, (uint32_t)u->n};
 	return 0;
 }
 
@@ -62,7 +62,7 @@ static int
 unit_add(struct dwarf_units *u, const struct dwarf_tree *tree, const struct dwarf_sections *alt,
 	 struct dwarf_range_list *scratch)
 {
-	struct dwarf_unit unit = { .tree = *tree };
+	struct dwarf_unit unit = {.tree = *tree};
 	struct dwarf_attrs attrs;
 	int tag = dwarf_tag(&unit.tree.root);
 	int r = 0;
@@ -103,8 +103,8 @@ int
 dwarf_units_read(struct dwarf_units *u, const struct dwarf_sections *s, const struct dwarf_sections *alt,
 		 struct err *why)
 {
-	struct dwarf_trees all = { .s = s };
-	struct dwarf_range_list scratch = { 0 };
+	struct dwarf_trees all = {.s = s};
+	struct dwarf_range_list scratch = {0};
 	struct dwarf_tree tree;
 	uint64_t end = 0;
 	int r = 0;

@@ -15,8 +15,8 @@
 #include "symbolize/dwarf_split.h"
 #include "symbolize/dwarf_tree.h"
 
-#define DWARF_UNITS_MAX (1u << 18)        /* in an object; Chromium has about 30,000 */
-#define DWARF_UNIT_RANGES_MAX (1u << 22)  /* of all its units together */
+#define DWARF_UNITS_MAX       (1u << 18) /* in an object; Chromium has about 30,000 */
+#define DWARF_UNIT_RANGES_MAX (1u << 22) /* of all its units together */
 
 #define DWARF_NO_LINES UINT64_MAX
 
@@ -47,8 +47,8 @@ struct dwarf_units {
 /* Read all units' own DIEs; of one that does not say its ranges, its functions. Zeros are what it
  * begins with. `alt`: as for dwarf_attrs_string(). Returns 0, -ENOENT when there is no unit, or
  * -ENOMEM. */
-int dwarf_units_read(struct dwarf_units *u, const struct dwarf_sections *s, const struct dwarf_sections *alt,
-		     struct err *why);
+int dwarf_units_read(struct dwarf_units *u, const struct dwarf_sections *s,
+		     const struct dwarf_sections *alt, struct err *why);
 void dwarf_units_free(struct dwarf_units *u);
 
 /* The number of the unit at an address (of several the first in the file), or SIZE_MAX. */

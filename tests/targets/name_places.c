@@ -99,7 +99,7 @@ print_chain(const struct chain *c)
 static int
 name_all(const struct places *p, struct chain *chains, size_t n, struct err *why)
 {
-	struct dwarf_files files = { (void *)(uintptr_t)p, file_open };
+	struct dwarf_files files = {(void *)(uintptr_t)p, file_open};
 	struct dwarf_reader *d = NULL;
 	struct arena a;
 	size_t known = 0;
@@ -130,8 +130,8 @@ name_all(const struct places *p, struct chain *chains, size_t n, struct err *why
 int
 main(int argc, char **argv)
 {
-	struct places p = { .times = 1 };
-	struct err why = { 0 };
+	struct places p = {.times = 1};
+	struct err why = {0};
 	struct chain *chains;
 	size_t n;
 	int opt, r;

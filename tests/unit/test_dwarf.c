@@ -22,7 +22,7 @@
 /* ---- a file of hand-made sections ---- */
 
 enum { INFO, ABBREV, LINE, STR, SECTIONS };
-static const char *const names[SECTIONS] = { ".debug_info", ".debug_abbrev", ".debug_line", ".debug_str" };
+static const char *const names[SECTIONS] = {".debug_info", ".debug_abbrev", ".debug_line", ".debug_str"};
 
 static struct buf section[SECTIONS];
 static struct dwarf_reader *reader;
@@ -61,8 +61,9 @@ teardown(void **state)
 static void
 section_packed(const struct buf *plain, uint32_t method, struct buf *to)
 {
-	Elf64_Chdr ch = { .ch_type = lie.ch_type ? lie.ch_type : method,
-			  .ch_size = lie.ch_size ? lie.ch_size : plain->len, .ch_addralign = 1 };
+	Elf64_Chdr ch = {.ch_type = lie.ch_type ? lie.ch_type : method,
+			 .ch_size = lie.ch_size ? lie.ch_size : plain->len,
+			 .ch_addralign = 1};
 	unsigned char *at;
 	uLongf n = compressBound(plain->len) + 1024;
 
@@ -83,11 +84,16 @@ section_packed(const struct buf *plain, uint32_t method, struct buf *to)
 static int
 open_file(uint32_t method)
 {
-	Elf64_Shdr sh[SECTIONS + 2] = { 0 };
+	Elf64_Shdr sh[SECTIONS + 2] = {0};
 	Elf64_Ehdr eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_ehsize = sizeof(eh),
-		.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = SECTIONS + 2, .e_shstrndx = SECTIONS + 1,
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+		.e_type = ET_DYN,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_ehsize = sizeof(eh),
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = SECTIONS + 2,
+		.e_shstrndx = SECTIONS + 1,
 	};
 	struct buf file, strings;
 
@@ -96,16 +102,19 @@ open_file(uint32_t method)
 	buf_u8(&strings, 0);
 	buf_grow(&file, sizeof(eh));
 	for (int i = 0; i < SECTIONS; i++) {
-		sh[i + 1] = (Elf64_Shdr){ .sh_name = (uint32_t)strings.len, .sh_type = SHT_PROGBITS,
-					  .sh_flags = method ? SHF_COMPRESSED : 0, .sh_offset = file.len,
-					  .sh_addralign = 8 };
+		sh[i + 1] = (Elf64_Shdr){.sh_name = (uint32_t)strings.len,
+					 .sh_type = SHT_PROGBITS,
+					 .sh_flags = method ? SHF_COMPRESSED : 0,
+					 .sh_offset = file.len,
+					 .sh_addralign = 8};
 		buf_add(&strings, names[i], strlen(names[i]) + 1);
 		section_packed(&section[i], method, &file);
 		sh[i + 1].sh_size = file.len - sh[i + 1].sh_offset;
 		while (file.len % 8)
 			buf_u8(&file, 0);
 	}
-	sh[SECTIONS + 1] = (Elf64_Shdr){ .sh_type = SHT_STRTAB, .sh_offset = file.len, .sh_size = strings.len };
+	sh[SECTIONS + 1] =
+		(Elf64_Shdr){.sh_type = SHT_STRTAB, .sh_offset = file.len, .sh_size = strings.len};
 	buf_add(&file, strings.data, strings.len);
 	while (file.len % 8)
 		buf_u8(&file, 0);
@@ -138,6 +147,7 @@ abbrev(int code, int tag, int children, const uint8_t *pairs)
 	buf_add(b, "\0\0", 2);
 }
 
+/* clang-format off */
 static void
 abbrevs(void)
 {
@@ -166,6 +176,7 @@ abbrevs(void)
 	abbrev(STRP_FUNCTION, DW_TAG_subprogram, 0, strp);
 	buf_u8(&section[ABBREV], 0);
 }
+/* clang-format on */
 
 static void
 text(const char *s)
@@ -246,12 +257,33 @@ call_begin(uint32_t origin, uint64_t low, uint32_t size, int line)
 static void
 line_program(void)
 {
-	static const unsigned char head[] = { 1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1,
-					      0, 'a', '.', 'c', 0, 0, 0, 0, 0 };
-	static const unsigned char body[] = { 0, 9, DW_LNE_set_address, 0, 0x10, 0, 0, 0, 0, 0, 0,
-					      DW_LNS_advance_line, 19, DW_LNS_copy,
-					      DW_LNS_advance_pc, 0x10, DW_LNS_advance_line, 1, DW_LNS_copy,
-					      DW_LNS_advance_pc, 0xf0, 1, 0, 1, DW_LNE_end_sequence };
+	static const unsigned char head[] = {1, 1, 1, 0xfb, 14, 13,  0,   1,   1, 1, 1, 0, 0, 0,
+					     1, 0, 0, 1,    0,  'a', '.', 'c', 0, 0, 0, 0, 0};
+	static const unsigned char body[] = {0,
+					     9,
+					     DW_LNE_set_address,
+					     0,
+					     0x10,
+					     0,
+					     0,
+					     0,
+					     0,
+					     0,
+					     0,
+					     DW_LNS_advance_line,
+					     19,
+					     DW_LNS_copy,
+					     DW_LNS_advance_pc,
+					     0x10,
+					     DW_LNS_advance_line,
+					     1,
+					     DW_LNS_copy,
+					     DW_LNS_advance_pc,
+					     0xf0,
+					     1,
+					     0,
+					     1,
+					     DW_LNE_end_sequence};
 	struct buf *b = &section[LINE];
 
 	buf_u32(b, 6 + sizeof(head) + sizeof(body));
@@ -312,15 +344,18 @@ assert_frame(const struct chain *c, uint32_t i, const char *function, uint32_t l
 static void
 assert_usual_answers(void)
 {
-	struct chain c[5] = { { .vaddr = 0xfff }, { .vaddr = 0x1000 }, { .vaddr = 0x1010 },
-			      { .vaddr = 0x1048 }, { .vaddr = 0x1050 } };
+	struct chain c[5] = {{.vaddr = 0xfff},
+			     {.vaddr = 0x1000},
+			     {.vaddr = 0x1010},
+			     {.vaddr = 0x1048},
+			     {.vaddr = 0x1050}};
 
 	name(c, 5);
 	assert_int_equal(c[0].n, 0);
 	assert_int_equal(c[1].n, 1);
 	assert_frame(&c[1], 0, "outer", 20, 9);
-	assert_int_equal(c[1].flags, WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED | WIRE_ANSWER_LINES |
-					     WIRE_ANSWER_INLINES);
+	assert_int_equal(c[1].flags,
+			 WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED | WIRE_ANSWER_LINES | WIRE_ANSWER_INLINES);
 	assert_int_equal(c[2].n, 2);
 	assert_frame(&c[2], 0, "_Zinner", 21, 3);
 	assert_frame(&c[2], 1, "outer", 15, 9);
@@ -357,7 +392,7 @@ sections_packed_by_zlib_and_zstd_are_read(void **state)
 static void
 sections_that_unpack_to_something_else_are_not_there(void **state)
 {
-	static const uint64_t sizes[] = { 1, 5000, (uint64_t)1 << 30, UINT64_MAX };
+	static const uint64_t sizes[] = {1, 5000, (uint64_t)1 << 30, UINT64_MAX};
 
 	(void)state;
 	usual_file();
@@ -385,7 +420,7 @@ a_file_without_debug_information_says_so(void **state)
 static void
 a_spoiled_unit_costs_only_its_own_addresses(void **state)
 {
-	struct chain c[3] = { { .vaddr = 0x1000 }, { .vaddr = 0x5000 }, { .vaddr = 0x6000 } };
+	struct chain c[3] = {{.vaddr = 0x1000}, {.vaddr = 0x5000}, {.vaddr = 0x6000}};
 	size_t unit, spoiled;
 
 	(void)state;
@@ -434,7 +469,7 @@ abbreviations_of_a_thousand_attributes_are_not_read(void **state)
 static void
 an_origin_that_leads_to_itself_gives_no_name(void **state)
 {
-	struct chain c = { .vaddr = 0x1000 };
+	struct chain c = {.vaddr = 0x1000};
 	size_t unit;
 	uint32_t at;
 
@@ -457,7 +492,7 @@ an_origin_that_leads_to_itself_gives_no_name(void **state)
 static void
 calls_deeper_than_the_maximum_are_cut_at_the_inside(void **state)
 {
-	struct chain c = { .vaddr = 0x1000 };
+	struct chain c = {.vaddr = 0x1000};
 	size_t unit;
 	uint32_t inner;
 
@@ -483,7 +518,7 @@ calls_deeper_than_the_maximum_are_cut_at_the_inside(void **state)
 static void
 a_string_without_an_end_is_no_name(void **state)
 {
-	struct chain c[2] = { { .vaddr = 0x1000 }, { .vaddr = 0x1010 } };
+	struct chain c[2] = {{.vaddr = 0x1000}, {.vaddr = 0x1010}};
 	size_t unit;
 
 	(void)state;
@@ -506,7 +541,7 @@ a_string_without_an_end_is_no_name(void **state)
 static void
 dropped_functions_do_not_answer_for_low_addresses(void **state)
 {
-	struct chain c = { .vaddr = 0x1000 };
+	struct chain c = {.vaddr = 0x1000};
 	size_t unit;
 
 	(void)state;
@@ -525,7 +560,7 @@ dropped_functions_do_not_answer_for_low_addresses(void **state)
 static void
 an_arena_that_is_full_is_an_error(void **state)
 {
-	struct chain c[2] = { { .vaddr = 0x1000 }, { .vaddr = 0x1010 } };
+	struct chain c[2] = {{.vaddr = 0x1000}, {.vaddr = 0x1010}};
 	struct arena small;
 
 	(void)state;
@@ -541,7 +576,7 @@ an_arena_that_is_full_is_an_error(void **state)
 static void
 spoiled_bytes_do_no_harm(void **state)
 {
-	struct chain c[3] = { { .vaddr = 0x1000 }, { .vaddr = 0x1010 }, { .vaddr = 0x1050 } };
+	struct chain c[3] = {{.vaddr = 0x1000}, {.vaddr = 0x1010}, {.vaddr = 0x1050}};
 
 	(void)state;
 	usual_file();

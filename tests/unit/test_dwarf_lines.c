@@ -27,8 +27,8 @@ struct shape {
 	int8_t line_base;
 	int wide; /* 64-bit DWARF */
 };
-static const struct shape version_4 = { 4, 1, 1, 14, 13, -5, 0 };
-static const struct shape version_5 = { 5, 1, 1, 14, 13, -5, 0 };
+static const struct shape version_4 = {4, 1, 1, 14, 13, -5, 0};
+static const struct shape version_5 = {5, 1, 1, 14, 13, -5, 0};
 
 static int
 setup(void **state)
@@ -101,10 +101,10 @@ names_5(struct buf *b, const struct shape *s)
 static int
 open_program(const struct shape *s)
 {
-	static const unsigned char lengths[] = { 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 2, 2, 2 };
+	static const unsigned char lengths[] = {0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 2, 2, 2};
 	struct dwarf_lines_in in = {
-		.line_str = { line_strings, sizeof(line_strings) },
-		.str = { strings, sizeof(strings) },
+		.line_str = {line_strings, sizeof(line_strings)},
+		.str = {strings, sizeof(strings)},
 	};
 	struct buf head;
 
@@ -135,7 +135,7 @@ open_program(const struct shape *s)
 	buf_add(&program, opcodes.data, opcodes.len);
 	buf_fini(&head);
 	assert_int_equal(buf_error(&program), 0);
-	in.line = (struct dwarf_span){ program.data, program.len };
+	in.line = (struct dwarf_span){program.data, program.len};
 	return dwarf_lines_open(&lines, &in);
 }
 
@@ -199,7 +199,7 @@ one_sequence(void)
 static void
 a_row_covers_the_addresses_up_to_the_next_row(void **state)
 {
-	static const uint64_t addrs[] = { 0xfff, 0x1000, 0x100f, 0x1010, 0x101f, 0x1020 };
+	static const uint64_t addrs[] = {0xfff, 0x1000, 0x100f, 0x1010, 0x101f, 0x1020};
 
 	(void)state;
 	one_sequence();
@@ -350,7 +350,7 @@ an_opcode_of_a_later_version_is_skipped_by_its_length(void **state)
 	(void)state;
 	s.opcode_base = 15;
 	set_address(0x1000);
-	buf_add(&opcodes, "\15\1\2", 3);     /* opcode 13 with two operands */
+	buf_add(&opcodes, "\15\1\2", 3);      /* opcode 13 with two operands */
 	buf_add(&opcodes, "\0\3\x80\1\2", 5); /* an extended one */
 	row(0, 10);
 	advance(4);
@@ -451,10 +451,10 @@ static void
 a_count_without_fields_ends_nothing_late(void **state)
 {
 	/* directory_entry_format_count 0, directories_count 2^60 */
-	static const unsigned char bytes[] = { 30, 0, 0, 0, 5, 0, 8, 0, 22, 0, 0, 0, 1, 1, 1, 0, 14, 1,
-					       0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10,
-					       0, 0, 0, 0, 0, 0 };
-	struct dwarf_lines_in in = { .line = { bytes, sizeof(bytes) } };
+	static const unsigned char bytes[] = {
+		30, 0, 0,    0,    5,    0,    8,    0,    22,   0,    0,    0, 1, 1, 1, 0, 14,
+		1,  0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0, 0, 0, 0, 0};
+	struct dwarf_lines_in in = {.line = {bytes, sizeof(bytes)}};
 
 	(void)state;
 	assert_int_equal(dwarf_lines_open(&lines, &in), 0);
@@ -465,7 +465,7 @@ a_count_without_fields_ends_nothing_late(void **state)
 static void
 spoiled_programs_do_no_harm(void **state)
 {
-	static const uint64_t addrs[] = { 0x1000, 0x1010 };
+	static const uint64_t addrs[] = {0x1000, 0x1010};
 	static unsigned char copy[1 << 10];
 
 	(void)state;
@@ -481,7 +481,7 @@ spoiled_programs_do_no_harm(void **state)
 			struct dwarf_lines l;
 
 			memcpy(copy, program.data, program.len);
-			in.line = (struct dwarf_span){ copy, program.len };
+			in.line = (struct dwarf_span){copy, program.len};
 			if (i < program.len)
 				in.line.size = i;
 			else

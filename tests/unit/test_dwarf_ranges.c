@@ -18,7 +18,7 @@ static struct buf lists;
 static struct dwarf_range_list got;
 
 /* .debug_addr from the unit's base on. */
-static const uint64_t addr_table[] = { 0x1000, 0x2000, 0x2010, UINT64_MAX };
+static const uint64_t addr_table[] = {0x1000, 0x2000, 0x2010, UINT64_MAX};
 
 static int
 setup(void **state)
@@ -45,8 +45,8 @@ read_list(uint16_t version, uint64_t low, uint64_t offset)
 		.version = version,
 		.address_bytes = 8,
 		.offset_bytes = 4,
-		.lists = { lists.data, lists.len },
-		.addr = { (const unsigned char *)addr_table, sizeof(addr_table) },
+		.lists = {lists.data, lists.len},
+		.addr = {(const unsigned char *)addr_table, sizeof(addr_table)},
 		.low = low,
 	};
 
@@ -95,8 +95,8 @@ static void
 pairs_of_dropped_functions_are_left_out(void **state)
 {
 	(void)state;
-	pair(1, 1);                            /* GNU ld */
-	pair(UINT64_MAX - 1, UINT64_MAX - 1);  /* lld */
+	pair(1, 1);                           /* GNU ld */
+	pair(UINT64_MAX - 1, UINT64_MAX - 1); /* lld */
 	pair(UINT64_MAX - 1, UINT64_MAX + 8);
 	pair(0x3000, 0x3001);
 	pair(0, 0);
@@ -191,13 +191,13 @@ a_list_that_does_not_end_is_kept_as_far_as_it_goes(void **state)
 static void
 indexes_are_checked_against_their_tables(void **state)
 {
-	static const uint32_t offsets[] = { 8, 20 };
+	static const uint32_t offsets[] = {8, 20};
 	struct dwarf_ranges_in in = {
 		.version = 5,
 		.address_bytes = 8,
 		.offset_bytes = 4,
-		.lists = { (const unsigned char *)offsets, sizeof(offsets) },
-		.addr = { (const unsigned char *)addr_table, sizeof(addr_table) },
+		.lists = {(const unsigned char *)offsets, sizeof(offsets)},
+		.addr = {(const unsigned char *)addr_table, sizeof(addr_table)},
 	};
 	uint64_t v;
 
