@@ -13,7 +13,10 @@
 #include "collector/node.h"
 #include "collector/proc.h"
 
-#define RING_BYTES_MIN 65536 /* a few samples with a 16 KB stack still fit */
+#define RING_BYTES_MIN 65536      /* where not even that may be locked, nothing is sampled */
+#define RING_HOLDS 4              /* samples at the least */
+#define RING_HOLDS_NS 60000000u   /* four beats of the node: drains may come late on a busy machine */
+#define RECORD_BYTES 2048         /* of a sample, but for its stack: registers, kernel frames */
 #define RESCANS_MAX 20       /* of a process that makes threads faster than we open them */
 
 /* ---- threads that have our events */
@@ -79,24 +82,30 @@ sampler_keep_fd(struct sampler *s, int fd)
 	return 0;
 }
 
-/* The first event of a CPU owns its ring; without CAP_IPC_LOCK a ring may have to be smaller. */
+/* The first event of a CPU owns its ring. -ENOBUFS: no more memory may be locked. */
 static int
 sampler_map_ring(struct sampler *s, int cpu, int fd, struct err *why)
 {
-	int r;
+	int r = ring_open(&s->rings[cpu], fd, s->ring_bytes, why);
 
-	for (;;) {
-		r = ring_open(&s->rings[cpu], fd, s->ring_bytes, why);
-		if (r != -EPERM && r != -ENOMEM)
-			break;
-		if (s->ring_bytes <= RING_BYTES_MIN)
-			return err_set(why, r, "no memory may be locked for the sampling rings; raise LimitMEMLOCK of "
-				       "the collector (container: --ulimit memlock=-1)");
-		s->ring_bytes /= 2;
-	}
 	if (r == 0)
 		s->ring_fds[cpu] = fd;
-	return r;
+	return r == -EPERM || r == -ENOMEM ? -ENOBUFS : r;
+}
+
+/* How much of a stack to copy: as the configuration says, but so that a ring holds what a CPU
+ * samples in RING_HOLDS_NS, and that is at least RING_HOLDS samples. */
+static void
+sampler_fit_stack(struct sampler *s, uint32_t wanted)
+{
+	uint64_t samples = (uint64_t)s->event.hz * RING_HOLDS_NS / 1000000000u;
+	uint64_t most;
+
+	if (samples < RING_HOLDS)
+		samples = RING_HOLDS;
+	most = s->ring_bytes / samples;
+	most = most > RECORD_BYTES + 8 ? most - RECORD_BYTES : 8;
+	s->event.attr.sample_stack_user = (uint32_t)(most < wanted ? most : wanted) & ~7u;
 }
 
 /* Open one thread on one CPU. Returns 1, 0 when there is nothing to open there, or -errno. */
@@ -169,7 +178,7 @@ sampler_scan(struct sampler *s, struct err *why)
 }
 
 static int
-sampler_attach(struct sampler *s, struct err *why)
+sampler_attach_as_is(struct sampler *s, struct err *why)
 {
 	int r = 0;
 
@@ -189,6 +198,26 @@ sampler_attach(struct sampler *s, struct err *why)
 	return 0;
 }
 
+/* Without CAP_IPC_LOCK there is a limit for the rings of all samplers together: then smaller ones. */
+static int
+sampler_attach(struct sampler *s, struct err *why)
+{
+	uint32_t wanted = s->stack_bytes;
+	int r;
+
+	for (;;) {
+		sampler_fit_stack(s, wanted);
+		r = sampler_attach_as_is(s, why);
+		if (r != -ENOBUFS)
+			return r;
+		if (s->ring_bytes <= RING_BYTES_MIN)
+			return err_set(why, r, "no memory may be locked for the sampling rings; raise LimitMEMLOCK of "
+				       "the collector (container: --ulimit memlock=-1)");
+		sampler_stop(s);
+		s->ring_bytes /= 2;
+	}
+}
+
 int
 sampler_open(struct sampler **out, struct node *node, const struct event *ev, size_t ring_bytes, size_t max_fds,
 	     struct err *why)
@@ -201,6 +230,7 @@ sampler_open(struct sampler **out, struct node *node, const struct event *ev, si
 		return err_set(why, -ENOMEM, "no memory for a sampler");
 	s->node = node;
 	s->event = *ev;
+	s->stack_bytes = ev->attr.sample_stack_user;
 	s->waiting_last = &s->waiting;
 	s->ring_bytes = ring_bytes;
 	s->max_fds = max_fds;

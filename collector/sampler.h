@@ -20,7 +20,7 @@
 #include "collector/ring.h"
 
 #define SAMPLER_CPUS_MAX 1024
-#define SAMPLER_WAITING_MAX 512         /* samples that wait for unwind rows */
+#define SAMPLER_WAITING_MAX 128         /* samples that wait for unwind rows; 64 KB each at the most */
 #define SAMPLER_WAIT_NS 500000000u      /* and how long they do */
 
 struct node;
@@ -41,6 +41,7 @@ struct sampler {
 	int *fds;                 /* owned */
 	size_t n_fds, cap_fds, max_fds;
 	size_t ring_bytes;        /* a CPU's ring, as it was granted */
+	uint32_t stack_bytes;     /* of a stack to copy, as configured; less where a ring would not hold it */
 	bool attaching;           /* the threads are being opened */
 	pid_t *tids;              /* owned; then: those that have our events, opened or inherited */
 	size_t n_tids, cap_tids;

@@ -85,7 +85,7 @@ static const struct key {
 	  "perf event descriptors open at a time: threads x CPUs of what is being sampled." },
 	{ "collector", "ring_kb", TYPE_POWER, AT(ring_kb), NULL, "1024", 64, 65536, NULL,
 	  "Buffer of each CPU, in KiB, a power of two." },
-	{ "collector", "stack_kb", TYPE_NUMBER, AT(stack_kb), NULL, "16", 1, 63, NULL,
+	{ "collector", "stack_kb", TYPE_NUMBER, AT(stack_kb), NULL, "63", 1, 63, NULL,
 	  "Bytes of stack copied with each sample, in KiB. What lies beyond is read later." },
 	{ "collector", "memory_mb", TYPE_NUMBER, AT(memory_mb), NULL, "64", 8, 65536, NULL,
 	  "Memory for stacks and windows together, in MiB." },
