@@ -105,3 +105,12 @@ call_is_sigreturn(const unsigned char *code, size_t n)
 	return (n >= sizeof(rax) && !memcmp(code, rax, sizeof(rax))) ||
 	       (n >= sizeof(eax) && !memcmp(code, eax, sizeof(eax)));
 }
+
+int
+call_is_exit(const unsigned char *code, size_t n)
+{
+	static const unsigned char al[] = { 0xb0, 0x3c, 0x0f, 0x05 };
+	static const unsigned char eax[] = { 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05 };
+
+	return memmem(code, n, al, sizeof(al)) || memmem(code, n, eax, sizeof(eax));
+}

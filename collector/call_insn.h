@@ -38,4 +38,7 @@ enum call_insn call_next_jump(const unsigned char *code, size_t n, uint64_t at, 
 /* Is the code a signal trampoline: mov $__NR_rt_sigreturn, %eax or %rax; syscall? */
 int call_is_sigreturn(const unsigned char *code, size_t n);
 
+/* Does the code soon end the thread: mov $__NR_exit, %al or %eax; syscall? */
+int call_is_exit(const unsigned char *code, size_t n);
+
 #endif

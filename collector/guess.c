@@ -147,6 +147,18 @@ guess_is_frame(struct unwind_memory *m, uint64_t fp)
 	       is_return_address(m->from, ret);
 }
 
+/* Does the row say that this is where the process or a thread begins? */
+static bool
+is_root(const struct unwind_source *from, uint64_t addr)
+{
+	const struct unwind_map *map = from->map(from->ctx, addr);
+	const struct row *row;
+	uint64_t end;
+
+	row = map && map->rows ? rows_find(map->rows, map->pgoff + (addr - map->start), &end) : NULL;
+	return row && row->rule == ROW_ROOT;
+}
+
 static bool
 is_candidate(struct guess *g, struct unwind_memory *m, uint64_t slot, uint64_t ret)
 {
@@ -155,7 +167,7 @@ is_candidate(struct guess *g, struct unwind_memory *m, uint64_t slot, uint64_t r
 
 	if (guess_plausible(g, m->from, ret))
 		return true;
-	if (at_sp && guess_behind_call(m->from, ret))
+	if ((at_sp || is_root(m->from, ret - 1)) && guess_behind_call(m->from, ret))
 		return true;
 	/* HotSpot's interpreter makes up return addresses; the caller's frame pointer is next to it. */
 	return g->jit && unwind_word(m, slot - 8, &fp) && is_link(slot - 8, fp) && guess_is_frame(m, fp);

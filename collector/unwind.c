@@ -239,6 +239,16 @@ add_frame(struct walk *w)
 	return leave_frame(w);
 }
 
+/* What this stack may spend on guesses: credit grows with each stack, up to a limit. */
+static unsigned int
+walk_budget(struct unwind_cache *cache)
+{
+	if (!cache)
+		return WALK_BUDGET;
+	cache->guess_debt -= cache->guess_debt < WALK_BUDGET_EACH ? cache->guess_debt : WALK_BUDGET_EACH;
+	return cache->guess_debt < WALK_BUDGET ? WALK_BUDGET - cache->guess_debt : 0;
+}
+
 static void
 walk_init(struct walk *w, const struct unwind_source *from, const struct unwind_sample *sample,
 	  struct unwind_result *out)
@@ -257,7 +267,7 @@ walk_init(struct walk *w, const struct unwind_source *from, const struct unwind_
 	memcpy(w->reg, sample->reg, sizeof(w->reg));
 	w->fp_used = false;
 	w->opened = w->n_open = w->tries = 0;
-	w->budget = WALK_BUDGET;
+	w->given = w->budget = walk_budget(from->cache);
 	w->failed = false;
 	unwind_memory_init(&w->memory, from, sample);
 }
@@ -273,26 +283,39 @@ copy_result(struct unwind_result *to, const struct unwind_result *from)
 }
 
 /*
- * The walk has ended. Is there something else to try? If nothing leads to a
- * root, the walk without guesses is what remains.
+ * What remains when no root is found: the walk without guesses, or the guess
+ * that came farthest by rows until these ended in code without any (a libc
+ * without tables, as musl's) or the stack could not be had. Other ends speak
+ * against the guess.
  */
+static void
+keep_best(struct walk *w)
+{
+	struct unwind_result *out = w->out;
+	bool stands = out->end == UNWIND_NO_RULE || out->end == UNWIND_MEMORY;
+
+	out->late = w->memory.late;
+	if (!w->failed)
+		w->first = out->n;
+	if (!w->failed || (stands && out->n >= w->first + WALK_ROWS_MIN && out->n > w->best.n))
+		copy_result(&w->best, out);
+	w->failed = true;
+}
+
+/* The walk has ended. Is there something else to try? */
 static bool
 try_again(struct walk *w)
 {
 	struct unwind_result *out = w->out;
 
-	if (out->end == UNWIND_ROOT || out->end == UNWIND_DEPTH || w->n_open + w->failed == 0)
+	if (out->end == UNWIND_ROOT || out->end == UNWIND_DEPTH || (w->n_open == 0 && !w->failed))
 		return false;
 	if (!out->guessed && out->end == UNWIND_MEMORY) /* that speaks for no other way */
 		return false;
-	if (!w->failed) {
-		w->failed = true;
-		out->late = w->memory.late;
-		copy_result(&w->plain, out);
-	}
+	keep_best(w);
 	if (walk_guess_again(w))
 		return true;
-	copy_result(out, &w->plain);
+	copy_result(out, &w->best);
 	w->memory.late = out->late;
 	return false;
 }
@@ -311,4 +334,6 @@ unwind_stack(const struct unwind_source *from, const struct unwind_sample *sampl
 		while (out->end == WALK_ON);
 	} while (try_again(&w));
 	out->late = w.memory.late;
+	if (from->cache)
+		from->cache->guess_debt += w.given - w.budget;
 }

@@ -55,6 +55,7 @@ struct unwind_cached {
 
 struct unwind_cache {
 	struct unwind_cached entry[UNWIND_CACHE_ENTRIES];
+	uint32_t guess_debt; /* guesses cost work: where they lead nowhere all the time, few are made */
 };
 
 struct unwind_source {

@@ -11,7 +11,8 @@
 /*
  * Frames that no row tells how to leave. By how sure it is:
  *
- *   a signal trampoline   known by its instructions
+ *   a signal trampoline,
+ *   a thread's beginning  known by their instructions
  *   Go, most JITs         frame pointers are the rule
  *   other code            by frame pointers where the code around sets them up,
  *                         with a guess open in case that leads nowhere
@@ -211,20 +212,25 @@ gap_around(const struct walk *w, uint64_t addr, bool covered)
 	return g;
 }
 
-/* Is the code at hand a signal trampoline without a table (musl's, for one)? */
-static bool
-at_sigreturn(struct walk *w, struct unwind_cached *c)
+/* What the code that is returned to says by itself: IS_SIGNAL (a trampoline without a table, as
+ * musl's) or IS_EXIT (where a thread began, musl's again), or 0. */
+static uint32_t
+code_says(struct walk *w, struct unwind_cached *c)
 {
 	unsigned char code[CODE_BYTES];
 	size_t n;
 
 	if (w->at.exact)
-		return false;
-	if (!(c->known & ASKED_SIGNAL)) {
+		return 0;
+	if (!(c->known & ASKED_CODE)) {
 		n = w->from->read(w->from->ctx, w->at.ip, code, sizeof(code));
-		c->known |= ASKED_SIGNAL | (n <= sizeof(code) && call_is_sigreturn(code, n) ? IS_SIGNAL : 0);
+		c->known |= ASKED_CODE;
+		if (n <= sizeof(code) && call_is_sigreturn(code, n))
+			c->known |= IS_SIGNAL;
+		else if (n <= sizeof(code) && call_is_exit(code, n))
+			c->known |= IS_EXIT;
 	}
-	return c->known & IS_SIGNAL;
+	return c->known & (IS_SIGNAL | IS_EXIT);
 }
 
 static bool
@@ -287,8 +293,14 @@ walk_leave_rowless(struct walk *w, struct unwind_cached *c)
 	bool covered = c->row.rule != ROW_NONE;
 	struct guess g = gap_around(w, c->addr, covered);
 
-	if (!covered && at_sigreturn(w, c))
+	switch (covered ? 0 : code_says(w, c)) {
+	case IS_SIGNAL:
 		return walk_leave_signal(w);
+	case IS_EXIT:
+		return UNWIND_ROOT;
+	default:
+		break;
+	}
 	if (w->map->jit)
 		return leave_jit(w, &g);
 	if (!covered && is_go(w->map))

@@ -17,7 +17,13 @@
 
 #define WALK_GUESSES_MAX 8 /* open at a time; where there are more, the oldest are settled */
 #define WALK_TRIES_MAX 64  /* candidates that led nowhere, for one stack */
-#define WALK_BUDGET 32768  /* words looked at for guesses, for one stack; code costs more than a word */
+
+/* Words looked at for guesses; code costs more than a word (guess.h). One stack may use the most,
+ * but in the long run it is WALK_BUDGET_EACH: 0.1 ms. FFmpeg's need 100-500. */
+#define WALK_BUDGET 16384
+#define WALK_BUDGET_EACH 1024
+
+#define WALK_ROWS_MIN 3 /* frames by rows after a guess that make it stand without a root */
 
 /* One frame's registers, as far as they are known. */
 struct walk_at {
@@ -45,11 +51,13 @@ struct walk {
 	bool regs_known;              /* reg[] is the frame's */
 	uint64_t reg[UNWIND_REGS];
 	struct unwind_cached spare;   /* where there is no cache */
-	bool failed;                  /* without a guess the walk ended as in `plain` */
-	struct unwind_result plain;
+	bool failed;                  /* the walk has ended before; `best` is how */
+	struct unwind_result best;    /* the walk without guesses, or a guess that came far */
+	size_t first;                 /* frames up to the first guess */
 	bool fp_used;                 /* a doubtful frame pointer led to a frame */
 	unsigned int opened, n_open;  /* the last n_open of those opened are open */
-	unsigned int tries, budget;
+	unsigned int tries;
+	unsigned int given, budget;   /* for guesses; what is left of it */
 	struct walk_guess open[WALK_GUESSES_MAX]; /* the i-th at i % WALK_GUESSES_MAX */
 	struct unwind_memory memory;
 };
@@ -59,7 +67,8 @@ enum {
 	KNOWN_ROW = 1,             /* of rows, not of their absence */
 	ASKED_CALL = 2, IS_CALL = 4, /* the address ends a call instruction */
 	ASKED_FP = 8, IS_FP = 16,    /* the code from the address on sets up frame pointers */
-	ASKED_SIGNAL = 32, IS_SIGNAL = 64, /* behind the address is a signal trampoline */
+	ASKED_CODE = 32, IS_SIGNAL = 64, IS_EXIT = 128, /* what is behind the address: a signal
+	                                                 * trampoline, the end of a thread */
 	FP_ASK_AGAIN = 1 << 8, /* counts up from here: how often a "no" was given for code that grows */
 	FP_ASK_MAX = 256,
 };

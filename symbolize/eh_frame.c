@@ -138,6 +138,43 @@ find_section(const struct image *im, const struct image_segment *hdr, uint64_t *
 	return cur_error(&c);
 }
 
+/* A section header by its index; false where the file has not all of it. */
+static bool
+section_header(const struct image *im, const Elf64_Ehdr *eh, size_t i, Elf64_Shdr *sh)
+{
+	uint64_t at = eh->e_shoff + i * sizeof(*sh);
+
+	if (i >= eh->e_shnum || at < eh->e_shoff || at > im->size || im->size - at < sizeof(*sh))
+		return false;
+	memcpy(sh, im->data + at, sizeof(*sh));
+	return true;
+}
+
+/* .eh_frame by its section header. */
+static int
+find_by_name(const struct image *im, uint64_t *vaddr)
+{
+	static const char name[] = ".eh_frame";
+	Elf64_Shdr names, sh;
+	Elf64_Ehdr eh;
+
+	if (im->size < sizeof(eh))
+		return -ENOENT;
+	memcpy(&eh, im->data, sizeof(eh));
+	if (eh.e_shentsize != sizeof(sh) || !section_header(im, &eh, eh.e_shstrndx, &names) ||
+	    names.sh_offset > im->size || names.sh_size > im->size - names.sh_offset)
+		return -ENOENT;
+	for (size_t i = 0; section_header(im, &eh, i, &sh); i++) {
+		if (sh.sh_name > names.sh_size || names.sh_size - sh.sh_name < sizeof(name) ||
+		    memcmp(im->data + names.sh_offset + sh.sh_name, name, sizeof(name)) ||
+		    !(sh.sh_flags & SHF_ALLOC))
+			continue;
+		*vaddr = sh.sh_addr;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int
 eh_frame_open(struct eh_frame *f, const struct image *im, struct err *why)
 {
@@ -145,14 +182,14 @@ eh_frame_open(struct eh_frame *f, const struct image *im, struct err *why)
 
 	memset(f, 0, sizeof(*f));
 	f->cie_at = SIZE_MAX;
-	if (!hdr)
-		return err_set(why, -ENOENT, "unwind: no PT_GNU_EH_FRAME");
-	if (find_section(im, hdr, &f->vaddr) < 0)
+	if (!hdr && find_by_name(im, &f->vaddr) < 0)
+		return err_set(why, -ENOENT, "unwind: no PT_GNU_EH_FRAME, no .eh_frame");
+	if (hdr && find_section(im, hdr, &f->vaddr) < 0)
 		return err_set(why, -EBADMSG, "unwind: .eh_frame_hdr at 0x%llx is spoiled (LSB 10.6.2)",
 			       (unsigned long long)hdr->vaddr);
 	f->bytes = image_left(im, f->vaddr);
-	f->data = image_at(im, f->vaddr, f->bytes);
-	if (!f->data || !f->bytes)
+	f->data = f->bytes ? image_at(im, f->vaddr, f->bytes) : NULL;
+	if (!f->data)
 		return err_set(why, -EBADMSG, "unwind: .eh_frame at 0x%llx is not in the file",
 			       (unsigned long long)f->vaddr);
 	return 0;

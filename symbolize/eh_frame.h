@@ -4,7 +4,8 @@
  * The section is found as the process itself finds it, through the program
  * header PT_GNU_EH_FRAME, and walked from its start (LSB 5.0 core, 10.6; DWARF 5,
  * 6.4.1). The search table of .eh_frame_hdr is not used: it is a copy, and may
- * differ. An entry that makes no sense is passed over; only an impossible
+ * differ. Static programs may have no such header (their start code registers
+ * the section by its address): only then the section headers are asked. An entry that makes no sense is passed over; only an impossible
  * length ends the walk, because nothing says where the next entry would begin.
  */
 #ifndef PPD_SYMBOLIZE_EH_FRAME_H
@@ -49,8 +50,8 @@ struct eh_frame {
 	size_t cie_at;             /* its offset, SIZE_MAX: none */
 };
 
-/* Find the section. The image must stay open. Returns 0, -ENOENT (no PT_GNU_EH_FRAME) or
- * -EBADMSG (it leads nowhere), with the reason. */
+/* Find the section. The image must stay open. Returns 0, -ENOENT (none) or -EBADMSG (the program
+ * header leads nowhere), with the reason. */
 int eh_frame_open(struct eh_frame *f, const struct image *im, struct err *why);
 
 /* The next FDE that makes sense; *at is its offset, for eh_frame_read(). Returns 1, or 0 at

@@ -800,6 +800,61 @@ a_frame_pointer_pushed_by_assembly_is_found(void **state)
 }
 
 static void
+the_process_begins_where_a_row_says_so(void **state)
+{
+	(void)state;
+	assembly_code();
+	/* _start calls a function that jumps on into code without tables: nothing ties it to us */
+	word(SP + 8, call(ROOT_RET, PROGRAM + 0x5000));
+	row(PROGRAM + 0x5000, ROW_NONE, 0, 0);
+	unwind(0x100);
+	EXPECT(UNWIND_ROOT, ASSEMBLY + 0x180, ROOT_RET - 1);
+}
+
+static void
+a_thread_begins_where_it_will_end(void **state)
+{
+	(void)state;
+	assembly_code();
+	CODE(ASSEMBLY + 0x1010 - 3, "\x41\xff\xd1\x89\xc7\x31\xc0\xb0\x3c\x0f\x05"); /* musl's __clone */
+	word(SP + 8, ASSEMBLY + 0x1010);
+	unwind(0x100);
+	EXPECT(UNWIND_ROOT, ASSEMBLY + 0x180, ASSEMBLY + 0x100f);
+}
+
+static void
+a_guess_that_came_far_by_rows_stands(void **state)
+{
+	(void)state;
+	assembly_code();
+	row(PROGRAM + 0x7000, ROW_NONE, 0, 0);
+	word(SP + 8, call(PROGRAM + 0x1300, ASSEMBLY + 0x100));
+	word(SP + 24, PROGRAM + 0x1410);
+	word(SP + 40, PROGRAM + 0x1510);
+	word(SP + 56, PROGRAM + 0x7010); /* a libc without tables */
+	unwind(0x100);
+	EXPECT(UNWIND_NO_RULE, ASSEMBLY + 0x180, PROGRAM + 0x12ff, PROGRAM + 0x140f, PROGRAM + 0x150f, PROGRAM + 0x700f);
+	assert_true(got.guessed);
+}
+
+static void
+guesses_that_lead_nowhere_become_rare(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	assembly_code();
+	call(PROGRAM + 0x1300, ASSEMBLY + 0x100);
+	for (uint64_t a = SP; a < STACK + 0x8000; a += 8)
+		word(a, PROGRAM + 0x1300); /* odd frames: none has a root */
+	unwind(0x4000);
+	before = reads;
+	for (int i = 0; i < 100; i++)
+		unwind(0x4000);
+	assert_true(reads - before < 100 * 200);
+}
+
+static void
 work_for_guesses_has_an_end(void **state)
 {
 	(void)state;
@@ -935,6 +990,10 @@ main(void)
 		cmocka_unit_test_setup(a_call_through_a_slot_leads_to_what_it_holds, fresh),
 		cmocka_unit_test_setup(a_tail_call_leads_to_assembly, fresh),
 		cmocka_unit_test_setup(a_frame_pointer_pushed_by_assembly_is_found, fresh),
+		cmocka_unit_test_setup(the_process_begins_where_a_row_says_so, fresh),
+		cmocka_unit_test_setup(a_thread_begins_where_it_will_end, fresh),
+		cmocka_unit_test_setup(a_guess_that_came_far_by_rows_stands, fresh),
+		cmocka_unit_test_setup(guesses_that_lead_nowhere_become_rare, fresh),
 		cmocka_unit_test_setup(work_for_guesses_has_an_end, fresh),
 		cmocka_unit_test_setup(a_hostile_table_gives_wrong_frames_and_nothing_else, fresh),
 		cmocka_unit_test_setup(the_cache_forgets_what_had_no_rows_yet, fresh),
