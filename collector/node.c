@@ -372,6 +372,21 @@ node_prepare(struct node *n)
 	maps_look_for_jit(&n->maps);
 }
 
+/* Close the events that no window uses. */
+static void
+node_release(struct node *n, struct sampler *s)
+{
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
+		if (n->samplers[i] != s || s->users)
+			continue;
+		n->samplers[i] = NULL;
+		sampler_stop(s);
+		n->lost_closed += s->lost_closed;
+		sampler_free(s);
+		return;
+	}
+}
+
 int
 node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, uint64_t duration_ns,
 		 struct window **out, struct refusal *no)
@@ -399,6 +414,7 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 	node_prepare(n);
 	r = window_new(out, n, s, id, duration_ns, (size_t)n->conf->memory_mb << 20, &no->why);
 	if (r < 0) {
+		node_release(n, s);
 		no->retry_after_s = node_retry_after(n);
 		return refuse(no, 503, r);
 	}
@@ -438,15 +454,7 @@ node_window_close(struct node *n, struct window *w)
 	}
 	n->n_windows--;
 	window_free(w);
-	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
-		if (n->samplers[i] == s && !s->users) {
-			n->samplers[i] = NULL;
-			sampler_stop(s);
-			n->lost_closed += s->lost_closed;
-			sampler_free(s);
-			break;
-		}
-	}
+	node_release(n, s);
 	if (!n->n_windows)
 		node_forget(n);
 }

@@ -151,8 +151,8 @@ target_read_pidfile(const char *path, struct err *why)
 {
 	/* The node itself may have made it: a FIFO in its place must not hold us up. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+	struct stat st, owner;
 	char text[32], *end;
-	struct stat st;
 	ssize_t n;
 	long pid;
 
@@ -167,7 +167,16 @@ target_read_pidfile(const char *path, struct err *why)
 	pid = strtol(text, &end, 10);
 	if (end == text || (*end && !isspace((unsigned char)*end)) || pid < 1 || pid > INT_MAX)
 		return (pid_t)err_set(why, -ESRCH, "pidfile %s: holds no pid", path);
-	return target_alive((pid_t)pid, why);
+	if (target_alive((pid_t)pid, why) < 0)
+		return -ESRCH;
+	/* Who may write the file may not choose whom we look into: only root, or the process's own user. */
+	snprintf(text, sizeof(text), "/proc/%ld", pid);
+	if (stat(text, &owner) < 0)
+		return (pid_t)err_set(why, -ESRCH, "no process has the pid %ld", pid);
+	if (st.st_uid != 0 && st.st_uid != owner.st_uid)
+		return (pid_t)err_set(why, -EPERM, "pidfile %s: it belongs to user %u, process %ld to user %u; "
+				      "it must be root's or the same user's", path, st.st_uid, pid, owner.st_uid);
+	return (pid_t)pid;
 }
 
 static pid_t

@@ -215,6 +215,14 @@ very_many_matches_are_counted_and_some_of_them_listed(void **state)
 
 /* ---- by pidfile */
 
+static int
+sleep_as_nobody(void *arg)
+{
+	if (setresuid(KID_NOBODY, KID_NOBODY, KID_NOBODY) < 0)
+		return 1;
+	return kid_sleeps(arg);
+}
+
 static void
 a_pidfile_names_the_process_whose_number_it_holds(void **state)
 {
@@ -240,6 +248,36 @@ a_pidfile_names_the_process_whose_number_it_holds(void **state)
 	scratch_file(path, text, strlen(text), 0644);
 	kid_stop(pid);
 	assert_int_equal(find("pidfile:%s", path), -ESRCH);
+	scratch_free(dir);
+}
+
+static void
+a_pidfile_of_another_user_s_is_not_believed(void **state)
+{
+	pid_t pid = kid_start(kid_sleeps, NULL);
+	char *dir = scratch_new(), path[200], text[64];
+
+	(void)state;
+	if (geteuid() != 0) {
+		kid_stop(pid);
+		scratch_free(dir);
+		SKIP_UNLESS(false, "not root: no file of another user's can be made");
+	}
+	snprintf(path, sizeof(path), "%s/p", dir);
+	snprintf(text, sizeof(text), "%d\n", (int)pid);
+	scratch_file(path, text, strlen(text), 0644);
+	assert_int_equal(find("pidfile:%s", path), pid);
+	assert_int_equal(chown(path, KID_NOBODY, KID_NOBODY), 0);
+	assert_int_equal(find("pidfile:%s", path), -EPERM);
+	assert_non_null(strstr(why.text, "65534"));
+	kid_stop(pid);
+	/* For a process of its own it is. */
+	pid = kid_start(sleep_as_nobody, NULL);
+	wait_ms(50);
+	snprintf(text, sizeof(text), "%d\n", (int)pid);
+	scratch_file(path, text, strlen(text), 0644);
+	assert_int_equal(find("pidfile:%s", path), pid);
+	kid_stop(pid);
 	scratch_free(dir);
 }
 
@@ -298,6 +336,7 @@ main(void)
 		cmocka_unit_test(a_name_longer_than_the_kernel_keeps_is_found),
 		cmocka_unit_test(very_many_matches_are_counted_and_some_of_them_listed),
 		cmocka_unit_test(a_pidfile_names_the_process_whose_number_it_holds),
+		cmocka_unit_test(a_pidfile_of_another_user_s_is_not_believed),
 		cmocka_unit_test(a_fifo_in_the_place_of_a_pidfile_holds_nobody_up),
 		cmocka_unit_test(a_control_group_is_found_by_its_path_and_what_is_below),
 	};
