@@ -51,7 +51,8 @@ struct unwind_cached *
 walk_look_up(struct walk *w, const struct unwind_map *map, uint64_t addr)
 {
 	struct unwind_cache *cache = w->from->cache;
-	struct unwind_cached *c = cache ? &cache->entry[(addr ^ addr >> 10) & (UNWIND_CACHE_ENTRIES - 1)] : &w->spare;
+	size_t slot = (addr ^ addr >> 10) & (UNWIND_CACHE_ENTRIES - 1);
+	struct unwind_cached *c = cache ? &cache->entry[slot] : &w->spare;
 	const struct row *row = NULL;
 	uint64_t end;
 

@@ -5,8 +5,9 @@
  * header PT_GNU_EH_FRAME, and walked from its start (LSB 5.0 core, 10.6; DWARF 5,
  * 6.4.1). The search table of .eh_frame_hdr is not used: it is a copy, and may
  * differ. Static programs may have no such header (their start code registers
- * the section by its address): only then the section headers are asked. An entry that makes no sense is passed over; only an impossible
- * length ends the walk, because nothing says where the next entry would begin.
+ * the section by its address): only then the section headers are asked. An entry
+ * that makes no sense is passed over; only an impossible length ends the walk,
+ * because nothing says where the next entry would begin.
  */
 #ifndef PPD_SYMBOLIZE_EH_FRAME_H
 #define PPD_SYMBOLIZE_EH_FRAME_H

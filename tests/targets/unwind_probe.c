@@ -43,10 +43,10 @@
 #include "symbolize/eh_frame.h"
 #include "symbolize/unwind_rows.h"
 
-#define RING_PAGES 1024 /* 4 MB: a busy machine, large samples */
-#define CPUS_MAX 64
-#define EVENTS_MAX 4096
-#define MAPS_MAX 4096
+#define RING_PAGES  1024 /* 4 MB: a busy machine, large samples */
+#define CPUS_MAX    64
+#define EVENTS_MAX  4096
+#define MAPS_MAX    4096
 #define WARM_ROUNDS 8
 #define OBJECTS_MAX 1024
 
@@ -57,10 +57,18 @@ static const uint8_t perf_order[] = { 0, 3, 2, 1, 4, 5, 6, 7, 16, 8, 9, 10, 11, 
 static const char *const end_names[] = { "root", "depth", "no_map", "no_rule", "memory", "loop" };
 
 static const char *const rule_names[ROW_RULES] = {
-	[ROW_NONE] = "none",         [ROW_SP] = "sp",             [ROW_FP] = "fp",
-	[ROW_FP_DEREF] = "fp_deref", [ROW_SP_DEREF] = "sp_deref", [ROW_REG] = "reg",
-	[ROW_SP_WIDE] = "sp_wide",   [ROW_FP_WIDE] = "fp_wide",   [ROW_PLT] = "plt",
-	[ROW_SIGNAL] = "signal",     [ROW_ROOT] = "root",         [ROW_SWITCH] = "switch",
+	[ROW_NONE] = "none",
+	[ROW_SP] = "sp",
+	[ROW_FP] = "fp",
+	[ROW_FP_DEREF] = "fp_deref",
+	[ROW_SP_DEREF] = "sp_deref",
+	[ROW_REG] = "reg",
+	[ROW_SP_WIDE] = "sp_wide",
+	[ROW_FP_WIDE] = "fp_wide",
+	[ROW_PLT] = "plt",
+	[ROW_SIGNAL] = "signal",
+	[ROW_ROOT] = "root",
+	[ROW_SWITCH] = "switch",
 };
 
 struct object {
@@ -93,7 +101,7 @@ static struct unwind_cache cache, cache_hidden;
 
 static struct {
 	size_t stacks, ends[6], guessed, late, frames, lost, other, reads, read_bytes, warm_frames;
-	uint64_t ns, warm_ns; /* first time; the same stack again at once */
+	uint64_t ns, warm_ns;                  /* first time; the same stack again at once */
 	size_t touched, right, wrong, refused; /* of -H and -c */
 } sum;
 
@@ -258,7 +266,8 @@ add_map(uint64_t start, uint64_t end, uint64_t pgoff, const char *path)
 	struct map *m = NULL;
 
 	for (size_t i = 0; i < n_maps; i++) { /* keeps its counts */
-		if (maps[i].unwind.start == start && maps[i].unwind.end == end && maps[i].unwind.pgoff == pgoff)
+		if (maps[i].unwind.start == start && maps[i].unwind.end == end &&
+		    maps[i].unwind.pgoff == pgoff)
 			m = &maps[i];
 	}
 	if (m)
@@ -303,7 +312,8 @@ read_maps(void)
 		unsigned long start, end, pgoff;
 		char perms[5], name[4097] = "";
 
-		if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %4096[^\n]", &start, &end, perms, &pgoff, name) < 4 ||
+		if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %4096[^\n]", &start, &end, perms, &pgoff, name) <
+			    4 ||
 		    perms[2] != 'x')
 			continue;
 		add_map(start, end, pgoff, name);
@@ -414,7 +424,8 @@ print_rows(FILE *f, const struct map *m, const struct unwind_result *u)
 
 	for (size_t i = 0; rows && i < u->n; i++) {
 		uint64_t end = 0, place = u->frames[i].addr - m->unwind.start + m->unwind.pgoff;
-		const struct row *row = u->frames[i].map == m->unwind.id ? rows_find(rows, place, &end) : NULL;
+		const struct row *row =
+			u->frames[i].map == m->unwind.id ? rows_find(rows, place, &end) : NULL;
 
 		if (!row)
 			continue;
@@ -434,8 +445,12 @@ print_maps(FILE *f, const struct unwind_result *u)
 			used = used || u->frames[j].map == m->unwind.id;
 		if (!used)
 			continue;
-		fprintf(f, "map %u %lx %lx %lx %s %s\n", m->unwind.id, (long)m->unwind.start, (long)m->unwind.end,
-			(long)m->unwind.pgoff, m->unwind.jit ? "jit" : m->unwind.rows ? "rows" : "none", m->name);
+		fprintf(f, "map %u %lx %lx %lx %s %s\n", m->unwind.id, (long)m->unwind.start,
+			(long)m->unwind.end, (long)m->unwind.pgoff,
+			m->unwind.jit    ? "jit"
+			: m->unwind.rows ? "rows"
+					 : "none",
+			m->name);
 		print_rows(f, m, u);
 	}
 }
@@ -505,8 +520,8 @@ store_case(const struct unwind_source *source, const struct unwind_sample *sampl
 	keep_reads = true;
 	unwind_stack(&from, &s, &u);
 	keep_reads = false;
-	snprintf(path, sizeof(path), "%s/%s%s%s-%d.case", opt.store, end_names[u.end], u.guessed ? "-guess" : "",
-		 u.late ? "-late" : "", n++);
+	snprintf(path, sizeof(path), "%s/%s%s%s-%d.case", opt.store, end_names[u.end],
+		 u.guessed ? "-guess" : "", u.late ? "-late" : "", n++);
 	f = fopen(path, "we");
 	if (!f)
 		die(path);
@@ -527,7 +542,8 @@ store_case(const struct unwind_source *source, const struct unwind_sample *sampl
 static void
 print_stack(const struct unwind_result *u)
 {
-	printf("-- %s%s%s, %zu frames\n", end_names[u->end], u->guessed ? " guessed" : "", u->late ? " late" : "", u->n);
+	printf("-- %s%s%s, %zu frames\n", end_names[u->end], u->guessed ? " guessed" : "",
+	       u->late ? " late" : "", u->n);
 	for (size_t i = 0; i < u->n && i < 40; i++) {
 		const struct map *m = find_map(u->frames[i].addr);
 
@@ -542,7 +558,9 @@ passes_hidden(const struct unwind_result *u)
 	for (size_t i = 0; i < u->n; i++) {
 		const struct map *m = find_map(u->frames[i].addr);
 		uint64_t place = m ? u->frames[i].addr - m->unwind.start + m->unwind.pgoff : 0, end;
-		const struct row *row = m && m->object && m->object->have ? rows_find(&m->object->hidden, place, &end) : NULL;
+		const struct row *row = m && m->object && m->object->have
+						? rows_find(&m->object->hidden, place, &end)
+						: NULL;
 		const struct row *full = row ? rows_find(&m->object->rows, place, &end) : NULL;
 
 		if (row && row->rule == ROW_NONE && full->rule != ROW_NONE)
@@ -597,7 +615,9 @@ compare(const struct unwind_source *from, struct unwind_sample *s, const struct 
 static void
 take_sample(struct unwind_sample *s)
 {
-	struct unwind_source from = { .map = source_map, .read = source_read, .cache = opt.no_cache ? NULL : &cache };
+	struct unwind_source from = { .map = source_map,
+				      .read = source_read,
+				      .cache = opt.no_cache ? NULL : &cache };
 	static struct unwind_result u;
 	uint64_t t;
 	struct map *m;
@@ -666,11 +686,19 @@ static void
 open_events(bool on_exec)
 {
 	struct perf_event_attr a = {
-		.size = sizeof(a), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_TASK_CLOCK,
+		.size = sizeof(a),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_TASK_CLOCK,
 		.sample_period = 1000000000u / (unsigned)opt.hz,
 		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-		.sample_regs_user = PERF_REGS, .sample_stack_user = (uint32_t)opt.stack_bytes,
-		.inherit = 1, .mmap = 1, .mmap2 = 1, .comm = 1, .disabled = 1, .enable_on_exec = on_exec,
+		.sample_regs_user = PERF_REGS,
+		.sample_stack_user = (uint32_t)opt.stack_bytes,
+		.inherit = 1,
+		.mmap = 1,
+		.mmap2 = 1,
+		.comm = 1,
+		.disabled = 1,
+		.enable_on_exec = on_exec,
 		.exclude_callchain_user = 1,
 	};
 	char path[64];
@@ -737,7 +765,8 @@ drain(int cpu)
 			copy[i] = data[(tail + i) & mask];
 		if (h.type == PERF_RECORD_SAMPLE)
 			decode_sample(copy + sizeof(h), copy + h.size);
-		else if (h.type == PERF_RECORD_MMAP2 || h.type == PERF_RECORD_MMAP || h.type == PERF_RECORD_COMM)
+		else if (h.type == PERF_RECORD_MMAP2 || h.type == PERF_RECORD_MMAP ||
+			 h.type == PERF_RECORD_COMM)
 			maps_stale = true;
 		else if (h.type == PERF_RECORD_LOST)
 			sum.lost++;
@@ -746,27 +775,37 @@ drain(int cpu)
 	}
 }
 
+static double
+share(size_t part, size_t whole)
+{
+	return whole ? 100. * (double)part / (double)whole : 0;
+}
+
+static double
+per(uint64_t what, size_t n)
+{
+	return n ? (double)what / (double)n : 0;
+}
+
 static void
 report(void)
 {
-	size_t n = sum.stacks ? sum.stacks : 1;
-
-	printf("stacks %zu (of other processes %zu, lost records %zu), frames %.1f, %.0f ns/frame (warm %.0f), %.2f us/stack, reads/stack %.2f\n",
-	       sum.stacks, sum.other, sum.lost, (double)sum.frames / (double)n,
-	       (double)sum.ns / (double)(sum.frames ? sum.frames : 1), (double)sum.warm_ns / (double)(sum.warm_frames ? sum.warm_frames : 1), (double)sum.ns / (double)n / 1e3,
-	       (double)sum.reads / (double)n);
+	printf("stacks %zu, other processes' %zu, lost records %zu; frames %.1f, reads %.2f a stack; %.0f ns "
+	       "a frame (warm %.0f)\n",
+	       sum.stacks, sum.other, sum.lost, per(sum.frames, sum.stacks), per(sum.reads, sum.stacks),
+	       per(sum.ns, sum.frames), per(sum.warm_ns, sum.warm_frames));
 	for (int i = 0; i < 6; i++)
-		printf("%s %.2f %%  ", end_names[i], 100. * (double)sum.ends[i] / (double)n);
-	printf("guessed %.2f %%  late %.2f %%\n", 100. * (double)sum.guessed / (double)n,
-	       100. * (double)sum.late / (double)n);
+		printf("%s %.2f %%  ", end_names[i], share(sum.ends[i], sum.stacks));
+	printf("guessed %.2f %%  late %.2f %%\n", share(sum.guessed, sum.stacks), share(sum.late, sum.stacks));
 	for (size_t i = 0; i < n_maps; i++)
 		for (int e = 1; e < 6; e++)
 			if (maps[i].ends[e])
-				printf("  %6zu ended in %s: %s\n", maps[i].ends[e], maps[i].name, end_names[e]);
+				printf("  %6zu ended in %s: %s\n", maps[i].ends[e], maps[i].name,
+				       end_names[e]);
 	if (sum.touched)
 		printf("compared %zu: right %.2f %%, wrong %.2f %%, not to the root %.2f %%\n", sum.touched,
-		       100. * (double)sum.right / (double)sum.touched, 100. * (double)sum.wrong / (double)sum.touched,
-		       100. * (double)sum.refused / (double)sum.touched);
+		       share(sum.right, sum.touched), share(sum.wrong, sum.touched),
+		       share(sum.refused, sum.touched));
 }
 
 /* The command waits until the events are open. */
@@ -799,18 +838,41 @@ options(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "+p:t:f:s:d:c:H:S:N:vn")) != -1) {
 		switch (c) {
-		case 'p': opt.pid = atoi(optarg); break;
-		case 't': opt.seconds = atoi(optarg); break;
-		case 'f': opt.hz = atoi(optarg); break;
-		case 's': opt.stack_bytes = atoi(optarg); break;
-		case 'd': opt.drain_ms = atoi(optarg); break;
-		case 'c': opt.cut = atoi(optarg); break;
-		case 'H': opt.hide = atoi(optarg); break;
-		case 'S': opt.store = optarg; break;
-		case 'N': opt.store_max = atoi(optarg); break;
-		case 'v': opt.verbose = true; break;
-		case 'n': opt.no_cache = true; break;
-		default: exit(2);
+		case 'p':
+			opt.pid = atoi(optarg);
+			break;
+		case 't':
+			opt.seconds = atoi(optarg);
+			break;
+		case 'f':
+			opt.hz = atoi(optarg);
+			break;
+		case 's':
+			opt.stack_bytes = atoi(optarg);
+			break;
+		case 'd':
+			opt.drain_ms = atoi(optarg);
+			break;
+		case 'c':
+			opt.cut = atoi(optarg);
+			break;
+		case 'H':
+			opt.hide = atoi(optarg);
+			break;
+		case 'S':
+			opt.store = optarg;
+			break;
+		case 'N':
+			opt.store_max = atoi(optarg);
+			break;
+		case 'v':
+			opt.verbose = true;
+			break;
+		case 'n':
+			opt.no_cache = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 }
@@ -836,7 +898,7 @@ main(int argc, char **argv)
 			if (rings[cpu].meta)
 				drain(cpu);
 	}
-	if (child)
+	if (child && waitpid(opt.pid, NULL, WNOHANG) == 0)
 		kill(opt.pid, SIGKILL);
 	report();
 	return 0;

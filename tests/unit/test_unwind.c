@@ -14,12 +14,12 @@
  * A process made by hand: a program with rows, one without, JIT code, and a
  * stack. A sample copies a part of the stack; reads give what is there "now".
  */
-#define PROGRAM  UINT64_C(0x400000) /* rows */
-#define ASSEMBLY UINT64_C(0x500000) /* mapped, with rows, but for 0x500000-0x501fff */
-#define JIT      UINT64_C(0x600000)
-#define GO       UINT64_C(0x700000)
-#define MAP_SIZE 0x10000
-#define STACK    UINT64_C(0x7fff00000000)
+#define PROGRAM    UINT64_C(0x400000) /* rows */
+#define ASSEMBLY   UINT64_C(0x500000) /* mapped, with rows, but for 0x500000-0x501fff */
+#define JIT        UINT64_C(0x600000)
+#define GO         UINT64_C(0x700000)
+#define MAP_SIZE   0x10000
+#define STACK      UINT64_C(0x7fff00000000)
 #define STACK_SIZE 0x40000
 
 enum { MAIN_ROOT = 0x100, ROWS_PER_MAP = 64 };
@@ -33,8 +33,8 @@ static struct {
 	unsigned char code[MAP_SIZE];
 } maps[4];
 
-static unsigned char stack[STACK_SIZE];      /* now */
-static unsigned char copy[STACK_SIZE];       /* the sample's */
+static unsigned char stack[STACK_SIZE]; /* now */
+static unsigned char copy[STACK_SIZE];  /* the sample's */
 static struct unwind_sample sample;
 static struct unwind_result got;
 static unsigned int reads;
@@ -86,8 +86,9 @@ row(uint64_t addr, enum row_rule rule, int cfa, uint8_t fp)
 	size_t i = map_of(addr);
 	uint64_t place = addr - maps[i].map.start + maps[i].map.pgoff;
 
-	maps[i].row[maps[i].head.n_rows++] =
-		(struct row){ .place = (uint32_t)place, .cfa = (int16_t)cfa, .rule = (uint8_t)rule, .fp = fp };
+	maps[i].row[maps[i].head.n_rows++] = (struct row){
+		.place = (uint32_t)place, .cfa = (int16_t)cfa, .rule = (uint8_t)rule, .fp = fp
+	};
 }
 
 static void
@@ -131,9 +132,13 @@ fresh(void **state)
 	reads = 0;
 	for (size_t i = 0; i < 4; i++) {
 		maps[i].map = (struct unwind_map){
-			.id = (uint32_t)i + 1, .start = starts[i], .end = starts[i] + MAP_SIZE, .pgoff = 0x1000 * i,
+			.id = (uint32_t)i + 1,
+			.start = starts[i],
+			.end = starts[i] + MAP_SIZE,
+			.pgoff = 0x1000 * i,
 		};
-		maps[i].rows = (struct rows){ .head = &maps[i].head, .row = maps[i].row, .wide = maps[i].wide };
+		maps[i].rows =
+			(struct rows){ .head = &maps[i].head, .row = maps[i].row, .wide = maps[i].wide };
 		maps[i].head.n_wide = 2;
 		maps[i].map.rows = &maps[i].rows;
 	}
@@ -166,20 +171,20 @@ expect_frames(enum unwind_end end, const uint64_t *addr, size_t n)
 	for (size_t i = 0; i < n || i < got.n; i++)
 		if (i >= n || i >= got.n || got.frames[i].addr != addr[i] ||
 		    got.frames[i].map != map_of(addr[i]) + 1)
-			fail_msg("frame %zu is 0x%lx, expected 0x%lx", i, i < got.n ? (long)got.frames[i].addr : 0L,
-				 i < n ? (long)addr[i] : 0L);
+			fail_msg("frame %zu is 0x%lx, expected 0x%lx", i,
+				 i < got.n ? (long)got.frames[i].addr : 0L, i < n ? (long)addr[i] : 0L);
 	assert_int_equal(got.end, end);
 }
 
-#define EXPECT(end, ...)                                                                                     \
-	do {                                                                                                 \
-		static const uint64_t addr_[] = { __VA_ARGS__ };                                             \
-		expect_frames(end, addr_, sizeof(addr_) / sizeof(*addr_));                                   \
+#define EXPECT(end, ...)                                                                                   \
+	do {                                                                                               \
+		static const uint64_t addr_[] = { __VA_ARGS__ };                                           \
+		expect_frames(end, addr_, sizeof(addr_) / sizeof(*addr_));                                 \
 	} while (0)
 
-#define IP sample.reg[UNWIND_IP]
-#define SP sample.reg[UNWIND_SP]
-#define FP sample.reg[UNWIND_FP]
+#define IP       sample.reg[UNWIND_IP]
+#define SP       sample.reg[UNWIND_SP]
+#define FP       sample.reg[UNWIND_FP]
 #define ROOT_RET (PROGRAM + MAIN_ROOT)
 
 /* ---- rows */
@@ -432,14 +437,14 @@ static void
 what_a_signal_interrupted_is_found_with_all_registers(void **state)
 {
 	(void)state;
-	row(PROGRAM + 0x1000, ROW_SP, 2, 0);              /* the handler */
-	row(PROGRAM + 0x1fff, ROW_SIGNAL, 0, 0);          /* the trampoline, from the byte in front of it */
+	row(PROGRAM + 0x1000, ROW_SP, 2, 0);     /* the handler */
+	row(PROGRAM + 0x1fff, ROW_SIGNAL, 0, 0); /* the trampoline, from the byte in front of it */
 	row(PROGRAM + 0x2010, ROW_SP, 1, 0);
 	row(PROGRAM + 0x3000, ROW_REG, 12 << 8, 0);
 	IP = PROGRAM + 0x1000;
 	word(SP + 8, PROGRAM + 0x2000);
 	signal_frame(SP + 16, PROGRAM + 0x3000, SP + 0x300, 0);
-	word(SP + 16 + 40 + 8 * 4, SP + 0x340);           /* r12 */
+	word(SP + 16 + 40 + 8 * 4, SP + 0x340); /* r12 */
 	word(SP + 0x338, ROOT_RET);
 	unwind(0x400);
 	/* the interrupted address is its own, not a return address */
@@ -681,7 +686,7 @@ assembly_is_left_by_the_nearest_word_behind_a_call_to_it(void **state)
 {
 	(void)state;
 	assembly_code();
-	word(SP, PROGRAM + 0x1100);      /* code, but behind no call */
+	word(SP, PROGRAM + 0x1100);                             /* code, but behind no call */
 	word(SP + 8, call(PROGRAM + 0x1200, PROGRAM + 0x2004)); /* a call to somebody else */
 	word(SP + 16, call(PROGRAM + 0x1300, ASSEMBLY + 0x100));
 	word(SP + 16 + 16, ROOT_RET);
@@ -833,7 +838,8 @@ a_guess_that_came_far_by_rows_stands(void **state)
 	word(SP + 40, PROGRAM + 0x1510);
 	word(SP + 56, PROGRAM + 0x7010); /* a libc without tables */
 	unwind(0x100);
-	EXPECT(UNWIND_NO_RULE, ASSEMBLY + 0x180, PROGRAM + 0x12ff, PROGRAM + 0x140f, PROGRAM + 0x150f, PROGRAM + 0x700f);
+	EXPECT(UNWIND_NO_RULE, ASSEMBLY + 0x180, PROGRAM + 0x12ff, PROGRAM + 0x140f, PROGRAM + 0x150f,
+	       PROGRAM + 0x700f);
 	assert_true(got.guessed);
 }
 
@@ -878,7 +884,8 @@ a_hostile_table_gives_wrong_frames_and_nothing_else(void **state)
 		for (size_t i = 0; i < 4; i++) {
 			maps[i].head.n_rows = ROWS_PER_MAP;
 			for (size_t j = 0; j < sizeof(maps[i].row); j++)
-				((unsigned char *)maps[i].row)[j] = (unsigned char)((seed = seed * 1103515245 + 12345) >> 16);
+				((unsigned char *)maps[i].row)[j] =
+					(unsigned char)((seed = seed * 1103515245 + 12345) >> 16);
 			for (size_t j = 0; j < ROWS_PER_MAP; j++) {
 				maps[i].row[j].rule %= ROW_RULES + 2;
 				maps[i].row[j].place %= MAP_SIZE;
@@ -886,7 +893,8 @@ a_hostile_table_gives_wrong_frames_and_nothing_else(void **state)
 		}
 		for (uint64_t a = STACK; a < STACK + 0x2000; a += 8) {
 			seed = seed * 1103515245 + 12345;
-			word(a, seed & 0x10000 ? PROGRAM + (seed >> 8) % 0x400000 : STACK + (seed >> 8) % STACK_SIZE);
+			word(a, seed & 0x10000 ? PROGRAM + (seed >> 8) % 0x400000
+					       : STACK + (seed >> 8) % STACK_SIZE);
 		}
 		for (size_t i = 0; i < UNWIND_REGS; i++)
 			sample.reg[i] = STACK + (seed = seed * 1103515245 + 12345) % 0x1000;
@@ -921,18 +929,22 @@ calls_are_known_by_their_last_bytes(void **state)
 		enum call_insn direct, indirect;
 	} forms[] = {
 		{ { 0x90, 0x90, 0xe8, 0x10, 0, 0, 0 }, CALL_DIRECT, CALL_NONE },
-		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0 }, CALL_NONE, CALL_ANYWHERE },       /* *%rax */
-		{ { 0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4 }, CALL_NONE, CALL_ANYWHERE },       /* *%r12 */
-		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x10 }, CALL_NONE, CALL_ANYWHERE },       /* *(%rax) */
-		{ { 0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x18 }, CALL_NONE, CALL_ANYWHERE },       /* *24(%rax) */
-		{ { 0x90, 0x90, 0x90, 0x90, 0xff, 0x14, 0xc8 }, CALL_NONE, CALL_ANYWHERE },       /* *(%rax,%rcx,8) */
-		{ { 0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 0x08 }, CALL_NONE, CALL_ANYWHERE },       /* *8(%rsp) */
-		{ { 0x90, 0xff, 0x93, 0xf8, 0x01, 0, 0 }, CALL_NONE, CALL_ANYWHERE },             /* *504(%rbx) */
-		{ { 0xff, 0x94, 0xcb, 0xd8, 0x0e, 0, 0 }, CALL_NONE, CALL_ANYWHERE },             /* *3800(%rbx,%rcx,8) */
-		{ { 0xff, 0x14, 0x25, 0x00, 0x10, 0, 0 }, CALL_NONE, CALL_ANYWHERE },             /* *0x1000 */
-		{ { 0x90, 0xff, 0x15, 0x20, 0, 0, 0 }, CALL_NONE, CALL_SLOT },                    /* *32(%rip) */
-		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0 }, CALL_NONE, CALL_NONE },           /* jmp *%rax */
-		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x50 }, CALL_NONE, CALL_NONE },           /* cut off */
+		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0 }, CALL_NONE, CALL_ANYWHERE }, /* *%rax */
+		{ { 0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4 }, CALL_NONE, CALL_ANYWHERE }, /* *%r12 */
+		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x10 }, CALL_NONE, CALL_ANYWHERE }, /* *(%rax) */
+		{ { 0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x18 }, CALL_NONE, CALL_ANYWHERE }, /* *24(%rax) */
+		{ { 0x90, 0x90, 0x90, 0x90, 0xff, 0x14, 0xc8 },
+		  CALL_NONE,
+		  CALL_ANYWHERE }, /* *(%rax,%rcx,8) */
+		{ { 0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 0x08 }, CALL_NONE, CALL_ANYWHERE }, /* *8(%rsp) */
+		{ { 0x90, 0xff, 0x93, 0xf8, 0x01, 0, 0 }, CALL_NONE, CALL_ANYWHERE },       /* *504(%rbx) */
+		{ { 0xff, 0x94, 0xcb, 0xd8, 0x0e, 0, 0 },
+		  CALL_NONE,
+		  CALL_ANYWHERE }, /* *3800(%rbx,%rcx,8) */
+		{ { 0xff, 0x14, 0x25, 0x00, 0x10, 0, 0 }, CALL_NONE, CALL_ANYWHERE },   /* *0x1000 */
+		{ { 0x90, 0xff, 0x15, 0x20, 0, 0, 0 }, CALL_NONE, CALL_SLOT },          /* *32(%rip) */
+		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0 }, CALL_NONE, CALL_NONE }, /* jmp *%rax */
+		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x50 }, CALL_NONE, CALL_NONE }, /* cut off */
 		{ { 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90 }, CALL_NONE, CALL_NONE },
 	};
 	uint64_t where = 0;

@@ -16,9 +16,9 @@
  * replayed without them. tests/cases/unwind/README says what a case's lines mean.
  */
 
-#define MAPS_MAX 64
-#define ROWS_IN_MAP 1024
-#define MEMORY_MAX 1024
+#define MAPS_MAX       64
+#define ROWS_IN_MAP    1024
+#define MEMORY_MAX     1024
 #define LINE_MAX_BYTES 512
 
 struct case_map {
@@ -44,10 +44,18 @@ static struct memory stack;
 static struct unwind_result expected, got;
 
 static const char *const rule_names[ROW_RULES] = {
-	[ROW_NONE] = "none",         [ROW_SP] = "sp",             [ROW_FP] = "fp",
-	[ROW_FP_DEREF] = "fp_deref", [ROW_SP_DEREF] = "sp_deref", [ROW_REG] = "reg",
-	[ROW_SP_WIDE] = "sp_wide",   [ROW_FP_WIDE] = "fp_wide",   [ROW_PLT] = "plt",
-	[ROW_SIGNAL] = "signal",     [ROW_ROOT] = "root",         [ROW_SWITCH] = "switch",
+	[ROW_NONE] = "none",
+	[ROW_SP] = "sp",
+	[ROW_FP] = "fp",
+	[ROW_FP_DEREF] = "fp_deref",
+	[ROW_SP_DEREF] = "sp_deref",
+	[ROW_REG] = "reg",
+	[ROW_SP_WIDE] = "sp_wide",
+	[ROW_FP_WIDE] = "fp_wide",
+	[ROW_PLT] = "plt",
+	[ROW_SIGNAL] = "signal",
+	[ROW_ROOT] = "root",
+	[ROW_SWITCH] = "switch",
 };
 
 static const char *const end_names[] = { "root", "depth", "no_map", "no_rule", "memory", "loop" };
@@ -72,7 +80,8 @@ source_read(void *ctx, uint64_t addr, void *to, size_t n)
 	(void)ctx;
 	for (size_t i = 0; i < n_memory; i++) {
 		const struct memory *m = &memory[i];
-		size_t left = addr >= m->addr && addr - m->addr < m->n ? m->n - (size_t)(addr - m->addr) : 0;
+		size_t left =
+			addr >= m->addr && addr - m->addr < m->n ? m->n - (size_t)(addr - m->addr) : 0;
 
 		if (left > n)
 			left = n;
@@ -138,7 +147,9 @@ line_row(const char *line)
 	assert_int_equal(sscanf(line, "%u %x %15s %d %d", &id, &place, rule, &cfa, &fp), 5);
 	m = map_of(id);
 	assert_true(m->head.n_rows < ROWS_IN_MAP);
-	row = (struct row){ .place = place, .rule = (uint8_t)number_of(rule, rule_names, ROW_RULES), .fp = (uint8_t)fp };
+	row = (struct row){ .place = place,
+			    .rule = (uint8_t)number_of(rule, rule_names, ROW_RULES),
+			    .fp = (uint8_t)fp };
 	row.cfa = (int16_t)cfa;
 	if (row.rule == ROW_SP_WIDE || row.rule == ROW_FP_WIDE) {
 		m->wide[m->head.n_wide] = cfa;

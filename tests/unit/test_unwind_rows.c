@@ -22,17 +22,17 @@
  * A file made by hand: one segment at CODE_VADDR with everything in it, and
  * .eh_frame_hdr and .eh_frame behind 4 KB of "code".
  */
-#define BASE      0x400000u
-#define CODE_AT   0x1000u /* offset in the file */
-#define CODE      (BASE + CODE_AT)
-#define HDR_AT    0x2000u
-#define EH_AT     0x2010u
+#define BASE       0x400000u
+#define CODE_AT    0x1000u /* offset in the file */
+#define CODE       (BASE + CODE_AT)
+#define HDR_AT     0x2000u
+#define EH_AT      0x2010u
 #define PLACE(off) (CODE_AT + (off))
 
 static struct buf eh; /* .eh_frame being made */
 static size_t cie_at;
 static uint64_t entry_point;
-static bool no_header;
+static bool no_header, with_sections;
 
 static struct image im;
 static struct rows rows;
@@ -44,7 +44,7 @@ begin(void)
 	buf_fini(&eh);
 	buf_init(&eh, 1 << 20);
 	entry_point = 0;
-	no_header = false;
+	no_header = with_sections = false;
 }
 
 /* Fill in an entry's length, padded with DW_CFA_nop to a word. */
@@ -102,11 +102,32 @@ add_fde_bytes(uint32_t off, uint32_t size, const uint8_t *program, size_t n)
 	close_entry(at);
 }
 
-#define FDE(off, size, ...)                                                                                  \
-	do {                                                                                                 \
-		static const uint8_t bytes_[] = { 0 __VA_OPT__(, ) __VA_ARGS__ };                            \
-		add_fde_bytes(off, size, bytes_ + 1, sizeof(bytes_) - 1);                                    \
+#define FDE(off, size, ...)                                                                                \
+	do {                                                                                               \
+		static const uint8_t bytes_[] = { 0 __VA_OPT__(, ) __VA_ARGS__ };                          \
+		add_fde_bytes(off, size, bytes_ + 1, sizeof(bytes_) - 1);                                  \
 	} while (0)
+
+/* Section headers behind all else: none, .eh_frame, .shstrtab. Returns the file's new size. */
+static size_t
+add_sections(unsigned char *file, Elf64_Ehdr *ehdr, size_t size)
+{
+	static const char names[] = "\0.eh_frame\0.shstrtab";
+	Elf64_Shdr sh[3] = { { 0 } };
+	size_t at = (size + sizeof(names) + 7) & ~(size_t)7;
+
+	memcpy(file + size, names, sizeof(names));
+	sh[1] = (Elf64_Shdr){
+		.sh_name = 1, .sh_flags = SHF_ALLOC, .sh_addr = BASE + EH_AT, .sh_offset = EH_AT
+	};
+	sh[2] = (Elf64_Shdr){ .sh_name = 11, .sh_offset = size, .sh_size = sizeof(names) };
+	memcpy(file + at, sh, sizeof(sh));
+	ehdr->e_shoff = at;
+	ehdr->e_shentsize = sizeof(*sh);
+	ehdr->e_shnum = 3;
+	ehdr->e_shstrndx = 2;
+	return at + sizeof(sh);
+}
 
 static int
 write_file(void)
@@ -130,11 +151,15 @@ write_file(void)
 	ehdr->e_entry = entry_point;
 	ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = BASE };
 	ph[0].p_filesz = ph[0].p_memsz = size;
-	ph[1] = (Elf64_Phdr){ .p_type = PT_GNU_EH_FRAME, .p_offset = HDR_AT, .p_vaddr = BASE + HDR_AT, .p_filesz = 8 };
+	ph[1] = (Elf64_Phdr){
+		.p_type = PT_GNU_EH_FRAME, .p_offset = HDR_AT, .p_vaddr = BASE + HDR_AT, .p_filesz = 8
+	};
 	ph[1].p_memsz = 8;
 	memcpy(file + HDR_AT, (const uint8_t[]){ 1, 0x1b, 0xff, 0xff }, 4);
 	memcpy(file + HDR_AT + 4, &to_eh, 4);
 	memcpy(file + EH_AT, eh.data, eh.len);
+	if (with_sections)
+		size = add_sections(file, ehdr, size);
 	assert_int_equal(write(fd, file, size), size);
 	return fd;
 }
@@ -192,8 +217,8 @@ expect(uint32_t off, enum row_rule rule, int cfa, int fp)
 	struct row row = row_at(off);
 
 	if (row.rule != rule || row.cfa != cfa || row.fp != fp)
-		fail_msg("at +0x%x: rule %d cfa %d fp %d, expected %d %d %d", off, row.rule, row.cfa, row.fp, rule,
-			 cfa, fp);
+		fail_msg("at +0x%x: rule %d cfa %d fp %d, expected %d %d %d", off, row.rule, row.cfa,
+			 row.fp, rule, cfa, fp);
 }
 
 /* ---- what compilers make */
@@ -274,20 +299,19 @@ every_instruction_is_passed_over_right(void **state)
 	(void)state;
 	begin();
 	add_usual_cie("zR");
-	FDE(0, 64,
-	    0x05, 6, 3,                   /* offset_extended rbp, 3 */
-	    0x09, 3, 12,                  /* register rbx in r12 */
-	    0x11, 12, 0x7e,               /* offset_extended_sf r12, -2 */
-	    0x14, 13, 4, 0x15, 14, 0x7c,  /* val_offset, val_offset_sf */
-	    0x10, 15, 2, 0x77, 0,         /* expression r15: breg7 0 */
-	    0x16, 15, 2, 0x77, 0,         /* val_expression */
-	    0x07, 15, 0x08, 15,           /* undefined, same_value */
-	    0x2e, 0x90, 0x01,             /* GNU_args_size 144 */
-	    0x2f, 13, 2,                  /* GNU_negative_offset_extended */
-	    0x06, 12,                     /* restore_extended */
-	    0x12, 7, 0x7d,                /* def_cfa_sf rsp, -3 × -8 */
-	    0x41, 0x13, 0x7b,             /* def_cfa_offset_sf -5 × -8 */
-	    0x41, 0x0c, 6, 16, 0x08, 6);  /* def_cfa rbp, 16; same_value rbp */
+	FDE(0, 64, 0x05, 6, 3,           /* offset_extended rbp, 3 */
+	    0x09, 3, 12,                 /* register rbx in r12 */
+	    0x11, 12, 0x7e,              /* offset_extended_sf r12, -2 */
+	    0x14, 13, 4, 0x15, 14, 0x7c, /* val_offset, val_offset_sf */
+	    0x10, 15, 2, 0x77, 0,        /* expression r15: breg7 0 */
+	    0x16, 15, 2, 0x77, 0,        /* val_expression */
+	    0x07, 15, 0x08, 15,          /* undefined, same_value */
+	    0x2e, 0x90, 0x01,            /* GNU_args_size 144 */
+	    0x2f, 13, 2,                 /* GNU_negative_offset_extended */
+	    0x06, 12,                    /* restore_extended */
+	    0x12, 7, 0x7d,               /* def_cfa_sf rsp, -3 × -8 */
+	    0x41, 0x13, 0x7b,            /* def_cfa_offset_sf -5 × -8 */
+	    0x41, 0x0c, 6, 16, 0x08, 6); /* def_cfa rbp, 16; same_value rbp */
 	compile();
 	assert_int_equal(used, 1);
 	expect(0, ROW_SP, 3, 3);
@@ -302,8 +326,8 @@ a_realigned_stack_is_followed(void **state)
 	begin();
 	add_usual_cie("zR");
 	/* gcc: lea 8(%rsp), %r10; and; push -8(%r10); push %rbp; mov %rsp, %rbp; ...; push %r10 */
-	FDE(0, 64, 0x45, 0x0c, 10, 0, 0x4f, 0x10, 6, 2, 0x76, 0, 0x44, 0x0f, 3, 0x76, 0x58, 0x06,
-	    0x50, 0x0c, 10, 0, 0xc6);
+	FDE(0, 64, 0x45, 0x0c, 10, 0, 0x4f, 0x10, 6, 2, 0x76, 0, 0x44, 0x0f, 3, 0x76, 0x58, 0x06, 0x50,
+	    0x0c, 10, 0, 0xc6);
 	compile();
 	expect(5, ROW_REG, 10 << 8, ROW_FP_SAME);
 	expect(20, ROW_REG, 10 << 8, ROW_FP_HERE);
@@ -331,8 +355,8 @@ the_plt_is_one_row(void **state)
 	(void)state;
 	begin();
 	add_usual_cie("zR");
-	FDE(0, 0x100, 0x0e, 16, 0x46, 0x0e, 24, 0x4a, 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33,
-	    0x24, 0x22);
+	FDE(0, 0x100, 0x0e, 16, 0x46, 0x0e, 24, 0x4a, 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a,
+	    0x33, 0x24, 0x22);
 	compile();
 	expect(0, ROW_SP, 2, 0);
 	expect(6, ROW_SP, 3, 0);
@@ -477,9 +501,10 @@ every_encoding_leads_to_the_same_function(void **state)
 		uint8_t encoding, bytes;
 		bool relative, leb;
 	} forms[] = {
-		{ 0x00, 8, false, false }, { 0x03, 4, false, false }, { 0x04, 8, false, false }, { 0x0b, 4, false, false },
-		{ 0x0c, 8, false, false }, { 0x1b, 4, true, false },  { 0x1c, 8, true, false },  { 0x1a, 2, true, false },
-		{ 0x01, 0, false, true },  { 0x09, 0, false, true },
+		{ 0x00, 8, false, false }, { 0x03, 4, false, false }, { 0x04, 8, false, false },
+		{ 0x0b, 4, false, false }, { 0x0c, 8, false, false }, { 0x1b, 4, true, false },
+		{ 0x1c, 8, true, false },  { 0x1a, 2, true, false },  { 0x01, 0, false, true },
+		{ 0x09, 0, false, true },
 	};
 	static const uint8_t program[] = { CIE_PROGRAM };
 
@@ -542,6 +567,19 @@ a_file_without_a_table_says_so(void **state)
 	no_header = true;
 	compile();
 	assert_int_equal(used, -ENOENT);
+}
+
+static void
+a_static_program_is_found_by_its_section(void **state)
+{
+	(void)state;
+	begin();
+	no_header = with_sections = true;
+	add_usual_cie("zR");
+	FDE(0, 64, 0x0e, 16);
+	compile();
+	assert_int_equal(used, 1);
+	expect(0, ROW_SP, 2, 0);
 }
 
 static void
@@ -786,7 +824,8 @@ same_fp(const struct row *row, Dwarf_Frame *frame)
 	int64_t offset;
 	size_t n;
 
-	if (row->rule == ROW_NONE || row->fp == ROW_FP_HERE || dwarf_frame_register(frame, 6, mem, &ops, &n) < 0)
+	if (row->rule == ROW_NONE || row->fp == ROW_FP_HERE ||
+	    dwarf_frame_register(frame, 6, mem, &ops, &n) < 0)
 		return true;
 	if (n == 0)
 		return row->fp == (ops ? ROW_FP_LOST : ROW_FP_SAME);
@@ -821,7 +860,8 @@ compare_segment(Dwarf_CFI *cfi, const struct image_segment *s, size_t *compared,
 			assert_int_equal(row->rule, ROW_SIGNAL);
 		else if (row->rule != ROW_ROOT && dwarf_frame_cfa(frame, &ops, &n) == 0 &&
 			 (!same_cfa(row, ops, n) || !same_fp(row, frame)))
-			fail_msg("at 0x%lx: rule %d cfa %d fp %d", (long)addr, row->rule, row->cfa, row->fp);
+			fail_msg("at 0x%lx: rule %d cfa %d fp %d", (long)addr, row->rule, row->cfa,
+				 row->fp);
 		(*compared)++;
 		*none += row->rule == ROW_NONE;
 		free(frame);
@@ -909,6 +949,7 @@ main(void)
 		cmocka_unit_test(every_encoding_leads_to_the_same_function),
 		cmocka_unit_test(personalities_and_lsda_pointers_are_passed_over),
 		cmocka_unit_test(a_file_without_a_table_says_so),
+		cmocka_unit_test(a_static_program_is_found_by_its_section),
 		cmocka_unit_test(a_spoiled_program_costs_its_own_function),
 		cmocka_unit_test(remembering_has_an_end),
 		cmocka_unit_test(an_endless_augmentation_string_costs_its_own_entries),
