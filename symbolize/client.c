@@ -64,7 +64,7 @@ set_broken(struct client *c, const char *why)
 }
 
 static void
-enqueue(struct client *c, uint16_t type, const struct buf *body, int fd)
+enqueue(struct client *c, uint16_t type, const struct buf *body, int fd, uint64_t now_ns)
 {
 	struct client_message *m;
 
@@ -88,10 +88,12 @@ enqueue(struct client *c, uint16_t type, const struct buf *body, int fd)
 		set_broken(c, "no descriptor for its queue");
 		return;
 	}
-	if (c->tail)
+	if (c->tail) {
 		c->tail->next = m;
-	else
+	} else {
 		c->head = m;
+		c->moved_ns = now_ns;
+	}
 	c->tail = m;
 	c->queued += m->n;
 }
@@ -110,9 +112,9 @@ client_send(struct client *c, uint16_t type, const struct buf *body, int fd, uin
 	if (!c->head)
 		r = wire_send(c->fd, type, body->data, body->len, fd);
 	if (r == 0)
-		c->moved_ns = now_ns;
-	else if (r == -EAGAIN)
-		enqueue(c, type, body, fd);
+		return;
+	if (r == -EAGAIN)
+		enqueue(c, type, body, fd, now_ns);
 	else
 		set_broken(c, NULL); /* gone; its end of file comes next */
 }

@@ -32,7 +32,7 @@ struct client {
 	struct client_message *head; /* the queue */
 	struct client_message *tail;
 	size_t queued;         /* bytes of it */
-	uint64_t moved_ns;     /* when the socket last took something */
+	uint64_t moved_ns;     /* when the socket last took something out of it */
 	unsigned int requests; /* for names, open */
 	size_t places;         /* in them */
 	struct buf chunk;      /* a WIRE_NAMES being filled */

@@ -24,6 +24,7 @@ struct request {
 	uint32_t ticket;
 	uint8_t status; /* enum wire_named */
 	size_t n, left; /* left: places not SENT or GONE */
+	size_t waiting; /* places in WAIT */
 	uint8_t *state; /* n × enum place_state; behind places */
 	uint64_t places[];
 };
@@ -123,6 +124,8 @@ set_state(struct request *q, size_t i, enum place_state state)
 {
 	if (state == SENT || state == GONE)
 		q->left--;
+	q->waiting -= q->state[i] == WAIT;
+	q->waiting += state == WAIT;
 	q->state[i] = state;
 }
 
@@ -438,13 +441,9 @@ naming_died(struct service *s, struct entry *e, const char *why, uint64_t for_ns
 static bool
 is_wanted(const struct entry *e)
 {
-	for (const struct request *q = e->requests; q; q = q->next) {
-		if (!e->known)
+	for (const struct request *q = e->requests; q; q = q->next)
+		if (!e->known || q->waiting)
 			return true;
-		for (size_t i = 0; q->left && i < q->n; i++)
-			if (q->state[i] == WAIT)
-				return true;
-	}
 	return false;
 }
 
@@ -456,13 +455,13 @@ collect_places(const struct entry *e, uint64_t **places, size_t *n)
 	uint64_t *v;
 
 	for (const struct request *q = e->requests; q; q = q->next)
-		most += q->left;
+		most += q->waiting;
 	v = malloc(most * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	*n = 0;
 	for (const struct request *q = e->requests; q; q = q->next)
-		for (size_t i = 0; i < q->n; i++)
+		for (size_t i = 0; q->waiting && i < q->n; i++)
 			if (q->state[i] == WAIT)
 				v[(*n)++] = q->places[i];
 	*n = sort_unique(v, *n);
