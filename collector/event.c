@@ -191,14 +191,21 @@ event_parse(struct event *ev, const char *name, uint32_t hz, const struct event_
 	ev->hz = hz;
 	ev->is_clock = attr_is_clock(a);
 	a->size = sizeof(*a);
+	ev->steered = !ev->is_clock && (a->type == PERF_TYPE_SOFTWARE || a->type == PERF_TYPE_TRACEPOINT);
 	if (ev->is_clock) {
 		ev->period = 1000000000u / hz;
 		a->sample_period = ev->period;
+	} else if (ev->steered) {
+		/* The kernel's own steering (freq) gave 6 samples in place of 200 for bursts of page faults,
+		 * and their periods added up to twelve times the faults. */
+		a->sample_period = EVENT_PERIOD_FIRST;
 	} else {
 		a->freq = 1;
 		a->sample_freq = hz;
 	}
 	a->sample_type = RECORD_SAMPLE_TYPE;
+	if (ev->steered)
+		a->sample_type &= ~(uint64_t)PERF_SAMPLE_PERIOD;
 	a->read_format = PERF_FORMAT_LOST;
 	a->sample_regs_user = RECORD_REGS_MASK;
 	a->sample_stack_user = opt->stack_bytes;

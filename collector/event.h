@@ -15,6 +15,7 @@
 
 #define EVENT_NAME_MAX 96
 #define EVENT_HZ_MAX 1000
+#define EVENT_PERIOD_FIRST 64 /* of a steered event, until its rate is known */
 
 /* What the event samples besides its count. */
 struct event_options {
@@ -26,7 +27,8 @@ struct event {
 	char name[EVENT_NAME_MAX];   /* as asked, lower case */
 	uint32_t hz;                 /* samples a second at full use */
 	bool is_clock;               /* counts ns of CPU time */
-	uint64_t period;             /* clock: ns between samples; else 0: the kernel adapts it */
+	bool steered;                /* counted by software: sampler.c finds the period for hz */
+	uint64_t period;             /* clock: ns between samples; else 0: it changes */
 	struct perf_event_attr attr; /* ready for event_open() */
 };
 

@@ -537,6 +537,9 @@ node_tick(void *ctx)
 		n->window_ended(n->ctx, due, WIRE_END_TIME);
 		due = node_window_due(n, now);
 	}
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
+		if (n->samplers[i])
+			sampler_steer(n->samplers[i], now);
 	if (n->windows && now - n->told_ns >= TELL_NS) {
 		n->told_ns = now;
 		node_tell(n);

@@ -67,7 +67,7 @@ record_user(struct cur *c, struct record_sample *s)
 }
 
 int
-record_sample(const struct perf_event_header *h, struct record_sample *s)
+record_sample(const struct perf_event_header *h, uint64_t sample_type, struct record_sample *s)
 {
 	struct cur c;
 
@@ -79,7 +79,7 @@ record_sample(const struct perf_event_header *h, struct record_sample *s)
 	s->time_ns = cur_u64(&c);
 	s->cpu = cur_u32(&c);
 	cur_u32(&c);
-	s->period = cur_u64(&c);
+	s->period = sample_type & PERF_SAMPLE_PERIOD ? cur_u64(&c) : 0;
 	record_chain(&c, s);
 	record_user(&c, s);
 	return cur_error(&c);

@@ -15,7 +15,8 @@
 
 #include "collector/unwind.h"
 
-/* What every event of ours samples, and in this order (the kernel's order of fields). */
+/* What every event of ours samples, and in this order (the kernel's order of fields). Steered ones leave
+ * the period out: with it the kernel samples every occurrence of a software event, with period 1. */
 #define RECORD_SAMPLE_TYPE                                                                  \
 	(PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU |            \
 	 PERF_SAMPLE_PERIOD | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER |               \
@@ -30,7 +31,7 @@ struct record_sample {
 	uint32_t pid, tid;
 	uint64_t time_ns;     /* CLOCK_MONOTONIC */
 	uint32_t cpu;
-	uint64_t period;
+	uint64_t period;      /* 0: not in the record, the event has a fixed one */
 	bool in_kernel;       /* taken in kernel mode */
 	bool has_user;        /* user registers are there (not for kernel threads) */
 	uint64_t kernel[RECORD_KERNEL_MAX]; /* leaf first, callers already minus 1 */
@@ -58,8 +59,9 @@ struct record_comm {
 	const char *comm; /* borrowed; NUL-terminated */
 };
 
-/* Each returns 0, or -EBADMSG when the record is shorter than what it must hold. */
-int record_sample(const struct perf_event_header *h, struct record_sample *s);
+/* Each returns 0, or -EBADMSG when the record is shorter than what it must hold.
+ * sample_type: the event's, RECORD_SAMPLE_TYPE with or without PERF_SAMPLE_PERIOD. */
+int record_sample(const struct perf_event_header *h, uint64_t sample_type, struct record_sample *s);
 int record_mmap2(const struct perf_event_header *h, struct record_mmap *m);
 int record_task(const struct perf_event_header *h, struct record_task *t);
 int record_comm(const struct perf_event_header *h, struct record_comm *c);

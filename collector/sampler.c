@@ -14,9 +14,11 @@
 #include "collector/proc.h"
 
 #define RING_BYTES_MIN 65536      /* where not even that may be locked, nothing is sampled */
-#define RING_HOLDS 4              /* samples at the least */
+#define RING_HOLDS 4u             /* samples at the least */
+#define RING_HOLDS_BURST 128u
 #define RING_HOLDS_NS 60000000u   /* four beats of the node: drains may come late on a busy machine */
 #define RECORD_BYTES 2048         /* of a sample, but for its stack: registers, kernel frames */
+#define STEER_NS 200000000u       /* between looks at a steered event's rate; the first comes at once */
 #define RESCANS_MAX 20       /* of a process that makes threads faster than we open them */
 
 /* ---- threads that have our events */
@@ -94,15 +96,16 @@ sampler_map_ring(struct sampler *s, int cpu, int fd, struct err *why)
 }
 
 /* How much of a stack to copy: as the configuration says, but so that a ring holds what a CPU
- * samples in RING_HOLDS_NS, and that is at least RING_HOLDS samples. */
+ * samples in RING_HOLDS_NS, and that is at least RING_HOLDS samples. Occurrences come in bursts
+ * before the kernel has found the period for the frequency asked for: then RING_HOLDS_BURST. */
 static void
 sampler_fit_stack(struct sampler *s, uint32_t wanted)
 {
 	uint64_t samples = (uint64_t)s->event.hz * RING_HOLDS_NS / 1000000000u;
 	uint64_t most;
 
-	if (samples < RING_HOLDS)
-		samples = RING_HOLDS;
+	if (samples < (s->event.is_clock ? RING_HOLDS : RING_HOLDS_BURST))
+		samples = s->event.is_clock ? RING_HOLDS : RING_HOLDS_BURST;
 	most = s->ring_bytes / samples;
 	most = most > RECORD_BYTES + 8 ? most - RECORD_BYTES : 8;
 	s->event.attr.sample_stack_user = (uint32_t)(most < wanted ? most : wanted) & ~7u;
@@ -190,6 +193,10 @@ sampler_attach_as_is(struct sampler *s, struct err *why)
 			break;
 	}
 	s->attaching = false;
+	s->period = s->event.attr.sample_period;
+	s->counted = 0;
+	s->steered_ns = 0;
+	s->opened_ns = loop_now();
 	sampler_forget_tids(s);
 	if (r < 0)
 		return r;
@@ -298,24 +305,75 @@ sampler_free(struct sampler *s)
 	free(s);
 }
 
+/* What read(2) gives, with PERF_FORMAT_LOST or without. */
+struct count {
+	uint64_t value, lost;
+};
+
+static struct count
+sampler_counts(const struct sampler *s)
+{
+	struct count sum = { 0, 0 };
+
+	for (size_t i = 0; i < s->n_fds; i++) {
+		struct count c = { 0, 0 };
+
+		if (read(s->fds[i], &c, sizeof(c)) < (ssize_t)sizeof(c.value))
+			continue;
+		sum.value += c.value;
+		sum.lost += c.lost;
+	}
+	return sum;
+}
+
 uint64_t
 sampler_lost(const struct sampler *s, bool *known)
 {
-	uint64_t lost = s->lost_closed;
-	struct {
-		uint64_t value, lost;
-	} count;
-
 	*known = s->event.attr.read_format & PERF_FORMAT_LOST;
-	if (!*known)
-		return lost;
+	return *known ? s->lost_closed + sampler_counts(s).lost : s->lost_closed;
+}
+
+/* ---- steering */
+
+static void
+sampler_set_period(struct sampler *s, uint64_t period)
+{
+	sampler_drain(s); /* what is in the rings has the old one */
+	s->period = period;
 	for (size_t i = 0; i < s->n_fds; i++)
-		if (read(s->fds[i], &count, sizeof(count)) == sizeof(count))
-			lost += count.lost;
-	return lost;
+		if (ioctl(s->fds[i], PERF_EVENT_IOC_PERIOD, &period) < 0)
+			s->bad_records++;
+}
+
+void
+sampler_steer(struct sampler *s, uint64_t now_ns)
+{
+	uint64_t counted, passed, rate, period;
+
+	if (!s->event.steered || (s->steered_ns && now_ns - s->steered_ns < STEER_NS))
+		return;
+	counted = sampler_counts(s).value;
+	passed = now_ns - (s->steered_ns ? s->steered_ns : s->opened_ns);
+	rate = counted > s->counted && passed ? (uint64_t)((double)(counted - s->counted) * 1e9 / (double)passed) : 0;
+	s->counted = counted;
+	s->steered_ns = now_ns;
+	period = rate / s->event.hz + 1;
+	/* Each change costs exactness: the kernel then takes the next occurrence for a whole period. */
+	if (period > 2 * s->period || 4 * period < s->period)
+		sampler_set_period(s, period);
 }
 
 /* ---- draining */
+
+static int
+sampler_parse(const struct sampler *s, const struct perf_event_header *h, struct record_sample *sample)
+{
+	int r = record_sample(h, s->event.attr.sample_type, sample);
+
+	if (!sample->period)
+		sample->period = s->period;
+	return r;
+}
 
 /* Keep a sample whose objects have no rows yet. */
 static void
@@ -341,7 +399,7 @@ sampler_sample(struct sampler *s, const struct perf_event_header *h)
 {
 	struct record_sample sample;
 
-	if (record_sample(h, &sample) < 0) {
+	if (sampler_parse(s, h, &sample) < 0) {
 		s->bad_records++;
 		return;
 	}
@@ -418,7 +476,7 @@ sampler_expire(struct sampler *s)
 		if (!s->waiting)
 			s->waiting_last = &s->waiting;
 		s->n_waiting--;
-		if (record_sample((const void *)w->record, &sample) == 0)
+		if (sampler_parse(s, (const void *)w->record, &sample) == 0)
 			node_sample(s->node, s, &sample, true);
 		free(w);
 	}
@@ -458,7 +516,7 @@ sampler_retry(struct sampler *s, bool force)
 		const struct perf_event_header *h = (const void *)w->record;
 		struct record_sample sample;
 
-		if (record_sample(h, &sample) == 0 && !node_sample(s->node, s, &sample, force)) {
+		if (sampler_parse(s, h, &sample) == 0 && !node_sample(s->node, s, &sample, force)) {
 			w->next = NULL;
 			*s->waiting_last = w;
 			s->waiting_last = &w->next;

@@ -48,6 +48,10 @@ struct sampler {
 	struct table tid_ids;
 	struct sampler_waiting *waiting, **waiting_last;
 	size_t n_waiting;
+	uint64_t period;          /* of a steered event, now */
+	uint64_t counted;         /* its occurrences when last looked at */
+	uint64_t steered_ns;      /* and when that was; 0: never */
+	uint64_t opened_ns;
 	uint64_t lost_closed;     /* lost by descriptors that are closed since */
 	uint64_t throttled;
 	uint64_t bad_records;
@@ -70,6 +74,8 @@ void sampler_free(struct sampler *s);
 void sampler_drain(struct sampler *s);
 /* Try those that wait for rows again; `force`: count them as they are. */
 void sampler_retry(struct sampler *s, bool force);
+/* At every beat: a steered event's period follows its rate, so that hz samples a second come. */
+void sampler_steer(struct sampler *s, uint64_t now_ns);
 /* Samples the kernel had to throw away so far; *known: false on kernels before 6.0. */
 uint64_t sampler_lost(const struct sampler *s, bool *known);
 

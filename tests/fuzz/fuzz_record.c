@@ -28,11 +28,12 @@ take_sample(const struct perf_event_header *h)
 {
 	static struct record_sample s;
 
-	if (record_sample(h, &s) < 0)
+	if (record_sample(h, RECORD_SAMPLE_TYPE, &s) < 0)
 		return 0;
 	if (s.n_kernel > RECORD_KERNEL_MAX || s.user.stack_bytes > h->size)
 		abort();
-	return sum(s.user.stack, s.user.stack_bytes) + sum(s.kernel, s.n_kernel * sizeof(s.kernel[0]));
+	return sum(s.user.stack, s.user.stack_bytes) + sum(s.user.chain, s.user.n_chain * sizeof(uint64_t)) +
+	       sum(s.kernel, s.n_kernel * sizeof(s.kernel[0]));
 }
 
 static uint64_t

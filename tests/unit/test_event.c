@@ -216,7 +216,7 @@ our_own_thread_can_be_sampled(void **state)
 		struct record_mmap m;
 
 		if (h->type == PERF_RECORD_SAMPLE) {
-			assert_int_equal(record_sample(h, &s), 0);
+			assert_int_equal(record_sample(h, RECORD_SAMPLE_TYPE, &s), 0);
 			assert_int_equal(s.pid, getpid());
 			assert_int_equal(s.tid, getpid());
 			assert_int_equal(s.period, 1000000);

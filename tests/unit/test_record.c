@@ -109,7 +109,7 @@ every_field_of_a_sample_is_where_it_belongs(void **state)
 {
 	(void)state;
 	put_usual_sample();
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_true(s.ip == 0xffffffff81000010u);
 	assert_int_equal(s.pid, 100);
 	assert_int_equal(s.tid, 101);
@@ -131,7 +131,7 @@ registers_get_their_dwarf_numbers(void **state)
 
 	(void)state;
 	put_usual_sample();
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	for (size_t i = 0; i < UNWIND_REGS; i++)
 		assert_int_equal(s.user.reg[i], 1000 + place[i]);
 	assert_int_equal(s.user.reg[UNWIND_SP], 1007);
@@ -155,11 +155,33 @@ kernel_frames_are_told_by_their_marker_and_callers_step_back(void **state)
 	put_chain(chain, sizeof(chain) / sizeof(chain[0]));
 	put_regs();
 	put_stack(0, 0);
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_int_equal(s.n_kernel, 3);
 	assert_true(s.kernel[0] == 0xffffffff81000010u);
 	assert_true(s.kernel[1] == 0xffffffff810000ffu);
 	assert_true(s.kernel[2] == 0xffffffff810001ffu);
+}
+
+static void
+the_user_part_of_the_chain_stays_where_it_is(void **state)
+{
+	const uint64_t chain[] = { (uint64_t)PERF_CONTEXT_KERNEL, 0xffffffff81000010u,
+				   (uint64_t)PERF_CONTEXT_USER, 0x401000, 0x402000, 0x403000 };
+
+	(void)state;
+	record_start(PERF_RECORD_SAMPLE, PERF_RECORD_MISC_KERNEL);
+	put_ids(0);
+	put_chain(chain, 6);
+	put_regs();
+	put_stack(8, 8);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
+	assert_int_equal(s.n_kernel, 1);
+	assert_int_equal(s.user.n_chain, 3);
+	assert_memory_equal(s.user.chain, &chain[3], 3 * sizeof(chain[0]));
+	put_usual_sample();
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
+	assert_int_equal(s.user.n_chain, 0);
+	assert_null(s.user.chain);
 }
 
 static void
@@ -174,7 +196,7 @@ a_kernel_chain_that_is_too_deep_keeps_its_leaf_side(void **state)
 		buf_u64(&b, 0xffffffff81000000u + i * 16);
 	put_regs();
 	put_stack(16, 16);
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_int_equal(s.n_kernel, RECORD_KERNEL_MAX);
 	assert_true(s.kernel[0] == 0xffffffff81000000u);
 	assert_true(s.kernel[RECORD_KERNEL_MAX - 1] == 0xffffffff81000000u + (RECORD_KERNEL_MAX - 1) * 16 - 1);
@@ -190,7 +212,7 @@ a_sample_in_user_mode_has_no_kernel_frames(void **state)
 	put_chain(NULL, 0);
 	put_regs();
 	put_stack(8, 8);
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_false(s.in_kernel);
 	assert_int_equal(s.n_kernel, 0);
 	assert_true(s.has_user);
@@ -201,13 +223,13 @@ a_thread_without_user_registers_has_no_user_stack(void **state)
 {
 	(void)state;
 	put_usual_sample(); /* leaves an old stack in s */
-	record_sample(record_end(), &s);
+	record_sample(record_end(), RECORD_SAMPLE_TYPE, &s);
 	record_start(PERF_RECORD_SAMPLE, PERF_RECORD_MISC_KERNEL);
 	put_ids(1);
 	put_chain(NULL, 0);
 	buf_u64(&b, PERF_SAMPLE_REGS_ABI_NONE);
 	put_stack(0, 0);
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_false(s.has_user);
 	assert_null(s.user.stack);
 	assert_int_equal(s.user.stack_bytes, 0);
@@ -224,7 +246,7 @@ a_thread_of_32_bits_is_read_past_but_not_unwound(void **state)
 	for (size_t i = 0; i < UNWIND_REGS; i++)
 		buf_u64(&b, i);
 	put_stack(16, 16);
-	assert_int_equal(record_sample(record_end(), &s), 0);
+	assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 	assert_false(s.has_user);
 }
 
@@ -242,7 +264,7 @@ a_stack_that_claims_more_than_there_is_is_refused(void **state)
 		buf_u64(&b, sizes[i]);
 		for (size_t k = 0; k < 64; k++)
 			buf_u8(&b, 0);
-		assert_int_equal(record_sample(record_end(), &s), -EBADMSG);
+		assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), -EBADMSG);
 		assert_int_equal(s.user.stack_bytes, 0);
 	}
 }
@@ -259,7 +281,7 @@ a_dynamic_size_beyond_the_stack_counts_as_nothing(void **state)
 		put_chain(NULL, 0);
 		put_regs();
 		put_stack(64, sizes[i]);
-		assert_int_equal(record_sample(record_end(), &s), 0);
+		assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), 0);
 		assert_int_equal(s.user.stack_bytes, 0);
 	}
 }
@@ -276,7 +298,7 @@ a_chain_that_claims_more_than_there_is_is_refused(void **state)
 		buf_u64(&b, counts[i]);
 		for (size_t k = 0; k < 19; k++)
 			buf_u64(&b, (uint64_t)PERF_CONTEXT_KERNEL);
-		assert_int_equal(record_sample(record_end(), &s), -EBADMSG);
+		assert_int_equal(record_sample(record_end(), RECORD_SAMPLE_TYPE, &s), -EBADMSG);
 		assert_in_range(s.n_kernel, 0, RECORD_KERNEL_MAX);
 	}
 }
@@ -291,7 +313,7 @@ a_sample_cut_anywhere_is_refused(void **state)
 	whole = b.len;
 	for (size_t n = sizeof(struct perf_event_header); n < whole; n++) {
 		put_usual_sample();
-		if (record_sample(record_cut(n), &s) != -EBADMSG)
+		if (record_sample(record_cut(n), RECORD_SAMPLE_TYPE, &s) != -EBADMSG)
 			fail_msg("%zu of %zu bytes were taken", n, whole);
 	}
 }
@@ -429,6 +451,7 @@ main(void)
 		WITH_BUF(every_field_of_a_sample_is_where_it_belongs),
 		WITH_BUF(registers_get_their_dwarf_numbers),
 		WITH_BUF(kernel_frames_are_told_by_their_marker_and_callers_step_back),
+		WITH_BUF(the_user_part_of_the_chain_stays_where_it_is),
 		WITH_BUF(a_kernel_chain_that_is_too_deep_keeps_its_leaf_side),
 		WITH_BUF(a_sample_in_user_mode_has_no_kernel_frames),
 		WITH_BUF(a_thread_without_user_registers_has_no_user_stack),
