@@ -7,7 +7,7 @@ dir=$PPD_BUILD/distcheck
 mkdir -p "$dir"
 cd "$dir"
 [ -f config.status ] || "$PPD_SOURCE/configure" -q
-make -s -j"$(nproc)" distcheck CFLAGS=-O1 >log 2>&1 || { tail -n 60 log; exit 1; }
+make -s -j"$(nproc)" distcheck CFLAGS='-O1 -g' >log 2>&1 || { tail -n 60 log; exit 1; }
 tail -n 4 log
 tarball=$(ls pprofd-*.tar.xz)
 # What a person needs is in it.
