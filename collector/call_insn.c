@@ -18,9 +18,9 @@ relative(const unsigned char *disp, uint64_t next)
 	return next + (uint64_t)(int64_t)v;
 }
 
-/* Length of FF /2 with this ModRM (and SIB) byte, prefixes not counted. */
+/* Length of FF /2 with this ModRM (and SIB) byte, prefixes not counted; 0: longer than the bytes there are. */
 static size_t
-indirect_length(const unsigned char *insn)
+indirect_length(const unsigned char *insn, size_t bytes)
 {
 	unsigned char modrm = insn[1], mod = MOD(modrm), rm = RM(modrm);
 	size_t n = 2;
@@ -29,6 +29,8 @@ indirect_length(const unsigned char *insn)
 		return n;
 	if (rm == 4) { /* a SIB byte; base 5 without mod means a displacement alone */
 		n++;
+		if (bytes < n)
+			return 0;
 		if (mod == 0 && RM(insn[2]) == 5)
 			return n + 4;
 	} else if (mod == 0 && rm == 5) {
@@ -56,7 +58,7 @@ call_insn_indirect(const unsigned char *before, uint64_t ret, uint64_t *where)
 	for (size_t n = 2; n <= CALL_INSN_MAX; n++) {
 		const unsigned char *insn = end - n;
 
-		if (insn[0] != 0xff || REG(insn[1]) != 2 || indirect_length(insn) != n)
+		if (insn[0] != 0xff || REG(insn[1]) != 2 || indirect_length(insn, n) != n)
 			continue;
 		if (n == 6 && MOD(insn[1]) == 0 && RM(insn[1]) == 5) {
 			*where = relative(end - 4, ret);
