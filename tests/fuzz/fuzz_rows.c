@@ -53,7 +53,7 @@ follow(const struct rows *rows, const uint8_t *data, size_t size, size_t words)
 	struct unwind_source from = { .ctx = &s, .map = find_map, .read = read_memory };
 	struct unwind_sample sample = { .stack_bytes = words * 8 };
 	static struct unwind_cache cache;
-	static struct unwind_result out, again;
+	static struct unwind_result out;
 	unsigned char *stack = malloc(words * 8 + 1);
 	uint16_t sp, fp;
 
@@ -68,16 +68,16 @@ follow(const struct rows *rows, const uint8_t *data, size_t size, size_t words)
 	sample.reg[UNWIND_SP] = STACK;
 	sample.reg[UNWIND_FP] = STACK + fp;
 	sample.reg[UNWIND_IP] = CODE + (sp * 16u) % CODE_BYTES;
-	unwind_stack(&from, &sample, &out);
-	if (out.n > UNWIND_FRAMES_MAX || out.end > UNWIND_LOOP)
-		abort();
-	/* What is remembered changes nothing. */
+	/* First with nothing remembered, then with what was found out about the code. */
 	memset(&cache, 0, sizeof(cache));
-	from.cache = &cache;
-	for (int i = 0; i < 2; i++) {
-		unwind_stack(&from, &sample, &again);
-		if (again.n != out.n || again.end != out.end)
+	for (int i = 0; i < 3; i++) {
+		unwind_stack(&from, &sample, &out);
+		if (out.n > UNWIND_FRAMES_MAX || out.end > UNWIND_LOOP)
 			abort();
+		for (size_t k = 0; k < out.n; k++)
+			if (!find_map(&s, out.frames[k].addr))
+				abort();
+		from.cache = &cache;
 	}
 	free(stack);
 }
