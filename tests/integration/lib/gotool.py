@@ -41,6 +41,15 @@ class GoTool:
             raise AssertionError(f"go tool pprof {' '.join(map(str, arguments))}: exit {code}\n{err[-2000:]}")
         return out
 
+    def disassembles_libraries(self):
+        """Go before 1.21 takes an address of a position-independent file for its place in it, and finds no code: only
+        the program itself, whose addresses we give as the file has them, can be disassembled there."""
+        m = re.search(r"go(\d+)\.(\d+)", subprocess.run(["go", "version"], capture_output=True, text=True).stdout)
+        able = bool(m) and (int(m[1]), int(m[2])) >= (1, 21)
+        if not able:
+            print("        (a library is not disassembled: this Go tool cannot)")
+        return able
+
     def top(self, *arguments, timeout=60):
         """[(flat, cum, name)] as shares of the total, and the report's head."""
         out = self.must("-top", "-nodecount=100000", "-nodefraction=0", *arguments, timeout=timeout)
