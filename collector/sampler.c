@@ -118,8 +118,8 @@ sampler_open_one(struct sampler *s, pid_t tid, int cpu, struct err *why)
 	int fd, r;
 
 	if (s->n_fds >= s->max_fds)
-		return err_set(why, -EDQUOT, "event %s: more than %zu descriptors would be needed (threads x CPUs; "
-			       "max_events in pprofd.conf)", s->event.name, s->max_fds);
+		return err_set(why, -EDQUOT, "event %s: threads were born and died until all %zu descriptors were used "
+			       "(max_events in pprofd.conf)", s->event.name, s->max_fds);
 	fd = event_open(&s->event, tid, cpu);
 	if (fd == -ESRCH || fd == -ENODEV)
 		return 0;
@@ -168,6 +168,12 @@ sampler_scan(struct sampler *s, struct err *why)
 	n = proc_threads(s->pid, &tids);
 	if (n < 0)
 		return err_sys(why, n == -ENOENT ? -ESRCH : n, "threads of pid %d", (int)s->pid);
+	if ((size_t)n * (size_t)s->n_cpus > s->max_fds) {
+		free(tids);
+		return err_set(why, -EDQUOT, "event %s: %d threads on %d CPUs need %zu descriptors, the limit is %zu "
+			       "(max_events in pprofd.conf)", s->event.name, n, s->n_cpus,
+			       (size_t)n * (size_t)s->n_cpus, s->max_fds);
+	}
 	/* After the list: a thread that stands there may have inherited, and must not be opened twice. */
 	sampler_drain(s);
 	for (int i = 0; i < n && r >= 0; i++) {
