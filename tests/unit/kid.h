@@ -40,16 +40,38 @@ go_first(void)
 		errno = 0; /* not root: then it is as it is */
 }
 
-/* A child that runs body(arg) and then ends with what it returns; it never outlives the test. */
+/* What a child calls when it is as the test wants it. kid_sleeps() and kid_burns() do. */
+static int kid_pipe = -1;
+
+static inline void
+kid_ready(void)
+{
+	close(kid_pipe);
+	kid_pipe = -1;
+}
+
+/* A child that runs body(arg) and then ends with what it returns; it never outlives the test.
+ * Returns when the child is ready, has ended, or executes another program. */
 static inline pid_t
 kid_start(int (*body)(void *), void *arg)
 {
 	pid_t parent = getpid(), pid;
+	int two[2];
+	char c;
 
 	fflush(NULL);
+	if (pipe2(two, O_CLOEXEC) < 0)
+		abort();
 	pid = fork();
-	if (pid != 0)
+	if (pid != 0) {
+		close(two[1]);
+		while (read(two[0], &c, 1) < 0 && errno == EINTR)
+			;
+		close(two[0]);
 		return pid;
+	}
+	close(two[0]);
+	kid_pipe = two[1];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpriority(PRIO_PROCESS, 0, 0);
 	if (getppid() != parent)
@@ -67,6 +89,16 @@ kid_wait(pid_t pid)
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Until it has ended, and stays a zombie. */
+static inline void
+kid_wait_zombie(pid_t pid)
+{
+	siginfo_t info;
+
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
 }
 
 static inline void
@@ -89,6 +121,7 @@ static inline int
 kid_sleeps(void *arg)
 {
 	(void)arg;
+	kid_ready();
 	for (;;)
 		pause();
 	return 0;
@@ -100,9 +133,18 @@ kid_burns(void *arg)
 	static volatile unsigned long sink;
 
 	(void)arg;
+	kid_ready();
 	for (;;)
 		sink++;
 	return 0;
+}
+
+/* A program that sleeps, at the path `arg`: /bin/sleep under another name. */
+static inline int
+kid_executes_sleep(void *arg)
+{
+	execl(arg, arg, "60", (char *)NULL);
+	return 127;
 }
 
 static inline void

@@ -183,7 +183,6 @@ a_node_in_a_root_of_its_own_gets_its_own_files(void **state)
 	SKIP_UNLESS(geteuid() == 0, "not root: no process can be put into a root of its own");
 	put(root, "/lib/x.so", "x", 0644);
 	pid = kid_start(node_in_its_own_root, root);
-	wait_ms(50);
 	snprintf(proc, sizeof(proc), "/proc/%d/root", (int)pid);
 	fd = files_open_below(proc, "/lib/x.so");
 	assert_true(fd >= 0);
@@ -305,7 +304,6 @@ a_private_file_is_for_nodes_of_its_own_user_only(void **state)
 	assert_int_equal(debug_named(WIRE_FILE_DEBUGLINK, "x.dbg"), -ENOENT);
 	SKIP_UNLESS(geteuid() == 0, "not root: no process of another user's can be made");
 	pid = kid_start(sleep_as_nobody, NULL);
-	wait_ms(50);
 	/* Root's file is not nobody's, though nobody has made itself undumpable (setresuid does). */
 	assert_int_equal(files_open_debug(WIRE_FILE_DEBUGLINK, "x.dbg", 5, pid, "/lib/x.so", 0, root), -ENOENT);
 	fd = files_open_debug(WIRE_FILE_DEBUGLINK, "x.dbg", 5, getpid(), "/lib/x.so", 0, root);

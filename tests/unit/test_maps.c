@@ -146,11 +146,10 @@ a_process_that_has_exited_leaves_what_was_known_of_it(void **state)
 	size_t n;
 
 	(void)state;
-	wait_ms(20);
 	assert_true(maps_read(&maps, pid, &why) > 0);
 	n = maps.n_view;
 	kill(pid, SIGKILL);
-	wait_ms(50); /* a zombie: /proc/PID/maps can be opened and is empty */
+	kid_wait_zombie(pid); /* whose /proc/PID/maps can be opened and is empty */
 	assert_int_equal(maps_read(&maps, pid, &why), -ESRCH);
 	assert_int_equal(maps.n_view, n);
 	kid_wait(pid);

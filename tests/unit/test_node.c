@@ -194,7 +194,6 @@ begin_with_kid(int (*body)(void *), const char *lines)
 	char target[320];
 
 	kid = kid_start(body, NULL);
-	wait_ms(20);
 	write_pidfile(kid);
 	snprintf(target, sizeof(target), "pidfile:%s", pidfile);
 	begin(target, lines);
@@ -369,6 +368,7 @@ static int
 become_another_program(void *arg)
 {
 	(void)arg;
+	kid_ready();
 	wait_ms(150);
 	execl("/bin/sh", "sh", "-c", "while :; do :; done", (char *)NULL);
 	return 1;
@@ -541,7 +541,6 @@ more_threads_than_descriptors_are_refused_with_the_figure(void **state)
 	(void)state;
 	NEED_PERF();
 	begin_with_kid(kid_with_threads, "max_events = 16");
-	wait_ms(30);
 	before = open_descriptors();
 	assert_int_equal(try_window(&heard[0], "task-clock", 100, 100), -EDQUOT);
 	assert_int_equal(no.status, 503);
@@ -558,6 +557,7 @@ kid_maps_code(void *arg)
 	static const unsigned char code[] = { 0x83, 0xc7, 0xff, 0x75, 0xfb, 0xc3 };
 	void *at;
 
+	kid_ready();
 	wait_ms(200);
 	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(at, code, sizeof(code));
@@ -590,7 +590,6 @@ a_node_that_exits_is_answered_with_its_samples_so_far(void **state)
 	(void)state;
 	NEED_PERF();
 	kid = kid_start(kid_burns, NULL);
-	wait_ms(20);
 	snprintf(target, sizeof(target), "%d", (int)kid); /* a pid cannot come back */
 	begin(target, "");
 	open_window(&heard[0], "task-clock", 200, 60000);

@@ -358,7 +358,6 @@ a_map_file_counts_only_from_the_process_s_own_user(void **state)
 	(void)state;
 	SKIP_UNLESS(geteuid() == 0, "not root: no file of another user's can be made");
 	pid = kid_start(sleep_as_nobody, NULL); /* after setresuid it is not dumpable either */
-	wait_ms(50);
 	snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)pid);
 	unlink(map);
 	assert_int_equal(objects_open_jit_map(pid), -ENOENT);

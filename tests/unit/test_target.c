@@ -99,7 +99,7 @@ a_pid_is_found_while_its_process_runs(void **state)
 	assert_int_equal(find("%d", (int)pid), -ESRCH);
 	assert_non_null(strstr(why.text, "no process"));
 	pid = kid_start(end_at_once, NULL);
-	wait_ms(50);
+	kid_wait_zombie(pid);
 	assert_int_equal(find("%d", (int)pid), -ESRCH);
 	assert_non_null(strstr(why.text, "exited"));
 	kid_wait(pid);
@@ -132,12 +132,10 @@ a_name_is_found_where_one_process_has_it(void **state)
 	(void)state;
 	snprintf(name, sizeof(name), "ppd%d", (int)getpid());
 	one = kid_start(sleep_named, name);
-	wait_ms(50);
 	assert_int_equal(find("name:%s", name), one);
 	assert_int_equal(find("name:%sx", name), -ESRCH);
 	assert_int_equal(find("name:%.*s", (int)strlen(name) - 1, name), -ESRCH);
 	two = kid_start(sleep_named, name);
-	wait_ms(50);
 	assert_int_equal(find("name:%s", name), -ENOTUNIQ);
 	snprintf(longer, sizeof(longer), "%d", (int)one);
 	assert_non_null(strstr(why.text, longer));
@@ -161,9 +159,8 @@ a_zombie_with_the_name_does_not_count(void **state)
 	snprintf(name, sizeof(name), "ppz%d", (int)getpid());
 	dead = kid_start(sleep_named, name);
 	alive = kid_start(sleep_named, name);
-	wait_ms(50);
 	kill(dead, SIGKILL);
-	wait_ms(50);
+	kid_wait_zombie(dead);
 	assert_int_equal(find("name:%s", name), alive);
 	kid_wait(dead);
 	kid_stop(alive);
@@ -180,12 +177,7 @@ a_name_longer_than_the_kernel_keeps_is_found(void **state)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	snprintf(command, sizeof(command), "cp /bin/sleep %s", path);
 	assert_int_equal(system(command), 0);
-	pid = fork();
-	if (pid == 0) {
-		execl(path, path, "30", (char *)NULL);
-		_exit(127);
-	}
-	wait_ms(50);
+	pid = kid_start(kid_executes_sleep, path);
 	assert_int_equal(find("name:%s", name), pid);
 	assert_int_equal(find("exe:%s", path), pid);
 	assert_int_equal(find("exe:%sx", path), -ESRCH);
@@ -204,7 +196,6 @@ very_many_matches_are_counted_and_some_of_them_listed(void **state)
 	snprintf(name, sizeof(name), "ppm%d", (int)getpid());
 	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
 		pids[i] = kid_start(sleep_named, name);
-	wait_ms(100);
 	assert_int_equal(find("name:%s", name), -ENOTUNIQ);
 	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
 		kid_stop(pids[i]);
@@ -273,7 +264,6 @@ a_pidfile_of_another_user_s_is_not_believed(void **state)
 	kid_stop(pid);
 	/* For a process of its own it is. */
 	pid = kid_start(sleep_as_nobody, NULL);
-	wait_ms(50);
 	snprintf(text, sizeof(text), "%d\n", (int)pid);
 	scratch_file(path, text, strlen(text), 0644);
 	assert_int_equal(find("pidfile:%s", path), pid);
