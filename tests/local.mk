@@ -180,6 +180,10 @@ UNIT_TESTS += tests/unit/test_serve
 tests_unit_test_serve_SOURCES = tests/unit/test_serve.c tests/unit/kid.h
 tests_unit_test_serve_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_link
+tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/unit/kid.h
+tests_unit_test_link_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
