@@ -217,6 +217,7 @@ event_parse(struct event *ev, const char *name, uint32_t hz, const struct event_
 	a->inherit_thread = 1; /* but not processes */
 	a->mmap = a->mmap2 = a->comm = a->comm_exec = a->task = 1;
 	a->sample_id_all = 1;
+	a->wakeup_events = 1; /* where somebody waits: sampler_hasten() */
 	a->use_clockid = 1;
 	a->clockid = CLOCK_MONOTONIC;
 	return 0;

@@ -31,6 +31,7 @@
 
 #define NOFILE_WANTED 262144u
 #define LIMITS_MAX 16
+#define NICENESS (-10)
 #define SWEEP_NS 10000000000u /* objects out of use for this long are closed */
 
 struct collector {
@@ -161,6 +162,9 @@ collector_drop(struct collector *c, int *sock, struct err *why)
 	*sock = wire_listen(c->socket_path, root ? group : (gid_t)-1, why);
 	if (*sock < 0)
 		return *sock;
+	/* A sample that is read late may miss the words of its stack. Ahead of others, for little time. */
+	if (setpriority(PRIO_PROCESS, 0, NICENESS) < 0)
+		log_debug("no right to a niceness of %d", NICENESS);
 	privs_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 	privs_limit(RLIMIT_NOFILE, NOFILE_WANTED);
 	r = event_start(why);

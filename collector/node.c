@@ -387,6 +387,20 @@ node_release(struct node *n, struct sampler *s)
 	}
 }
 
+/* Go's runtime changes stacks, and keeps frame pointers: they say how it came there. Whether it is Go is
+ * not known before its rows are made. */
+static bool
+node_may_be_go(const struct node *n)
+{
+	for (size_t k = 0; k < n->maps.n_view; k++) {
+		const struct map *m = n->maps.view[k];
+
+		if ((m->flags & WIRE_MAP_MAIN) && m->object->state == OBJECT_ROWS_WAITING)
+			return true;
+	}
+	return !strcmp(node_runtime(n), "Go");
+}
+
 int
 node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, uint64_t duration_ns,
 		 struct window **out, struct refusal *no)
@@ -405,8 +419,7 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 	r = node_find(n, &no->why);
 	if (r < 0)
 		return refuse(no, 503, r);
-	/* Go's runtime changes stacks, and keeps frame pointers: they say how it came there. */
-	ev.attr.exclude_callchain_user = strcmp(node_runtime(n), "Go") != 0;
+	ev.attr.exclude_callchain_user = !node_may_be_go(n);
 	r = node_sampler(n, &ev, &s, no);
 	if (r < 0)
 		return r;
@@ -524,6 +537,24 @@ node_settle(struct node *n)
 	node_drain(n, true);
 }
 
+/* How often is the kernel's copy of the stack too short? The past counts less and less. */
+static void
+node_judge_copy(struct node *n, const struct trace *t)
+{
+	if (n->traced >= 4096) {
+		n->traced /= 2;
+		n->short_of /= 2;
+	}
+	n->traced += t->user;
+	n->short_of += t->user && ((t->flags & WIRE_STACK_LATE) || t->end == UNWIND_MEMORY);
+}
+
+static bool
+node_is_hasty(const struct node *n)
+{
+	return n->short_of >= 3 && n->short_of * 100 > n->traced;
+}
+
 static void
 node_tick(void *ctx)
 {
@@ -537,9 +568,13 @@ node_tick(void *ctx)
 		n->window_ended(n->ctx, due, WIRE_END_TIME);
 		due = node_window_due(n, now);
 	}
-	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
-		if (n->samplers[i])
-			sampler_steer(n->samplers[i], now);
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
+		if (!n->samplers[i])
+			continue;
+		sampler_steer(n->samplers[i], now);
+		if (node_is_hasty(n))
+			sampler_hasten(n->samplers[i]);
+	}
 	if (n->windows && now - n->told_ns >= TELL_NS) {
 		n->told_ns = now;
 		node_tell(n);
@@ -601,6 +636,7 @@ node_sample(struct node *n, struct sampler *s, const struct record_sample *sampl
 	node_trace(n, sample, &t);
 	if (t.waiting && !force)
 		return false;
+	node_judge_copy(n, &t);
 	stack = node_stack(n, &t);
 	if (stack == TABLE_NONE)
 		return true;

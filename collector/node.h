@@ -76,6 +76,7 @@ struct node {
 	pid_t exited_pid;
 	uint64_t told_ns;                  /* when windows last told their peers */
 	struct loop_timer find, tick;
+	uint32_t traced, short_of;         /* of late: stacks, and those for which the copy was too short */
 	uint64_t samples, lost_closed;     /* since the start; lost: by samplers that are closed */
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define RING_BYTES_MIN 65536      /* where not even that may be locked, nothing is sampled */
 #define RING_HOLDS 4u             /* samples at the least */
 #define RING_HOLDS_BURST 128u
-#define RING_HOLDS_NS 60000000u   /* four beats of the node: drains may come late on a busy machine */
+#define RING_HOLDS_NS 150000000u  /* ten beats of the node: drains come late on a busy machine */
 #define RECORD_BYTES 2048         /* of a sample, but for its stack: registers, kernel frames */
 #define STEER_NS 200000000u       /* between looks at a steered event's rate; the first comes at once */
 #define RESCANS_MAX 20       /* of a process that makes threads faster than we open them */
@@ -282,6 +283,10 @@ sampler_stop(struct sampler *s)
 	bool known;
 
 	s->lost_closed = sampler_lost(s, &known);
+	for (int cpu = 0; cpu < s->n_cpus && s->wakers; cpu++)
+		loop_remove(s->node->loop, &s->wakers[cpu]);
+	free(s->wakers);
+	s->wakers = NULL;
 	for (int cpu = 0; cpu < s->n_cpus && s->rings; cpu++)
 		ring_close(&s->rings[cpu]);
 	for (size_t i = 0; i < s->n_fds; i++)
@@ -337,6 +342,29 @@ sampler_lost(const struct sampler *s, bool *known)
 {
 	*known = s->event.attr.read_format & PERF_FORMAT_LOST;
 	return *known ? s->lost_closed + sampler_counts(s).lost : s->lost_closed;
+}
+
+/* ---- haste */
+
+static void
+sampler_awake(void *ctx, uint32_t events)
+{
+	(void)events;
+	sampler_drain(ctx);
+}
+
+void
+sampler_hasten(struct sampler *s)
+{
+	if (s->wakers || !s->n_fds)
+		return;
+	s->wakers = calloc((size_t)s->n_cpus, sizeof(*s->wakers));
+	for (int cpu = 0; cpu < s->n_cpus && s->wakers; cpu++) {
+		s->wakers[cpu] = (struct loop_fd){ .fd = s->ring_fds[cpu], .ready = sampler_awake, .ctx = s };
+		/* By edges: the descriptor of a thread that exited says EPOLLHUP for ever. */
+		if (s->wakers[cpu].fd >= 0 && loop_add(s->node->loop, &s->wakers[cpu], EPOLLIN | EPOLLET) < 0)
+			s->wakers[cpu].fd = -1;
+	}
 }
 
 /* ---- steering */

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/table.h"
 #include "collector/event.h"
+#include "collector/loop.h"
 #include "collector/record.h"
 #include "collector/ring.h"
 
@@ -37,6 +38,7 @@ struct sampler {
 	pid_t pid;                /* whose threads are open now; 0: none */
 	struct ring *rings;       /* n_cpus, owned; some may be closed (CPU offline) */
 	int *ring_fds;            /* n_cpus; the descriptor that owns the ring, also in fds */
+	struct loop_fd *wakers;   /* n_cpus, owned; NULL: the rings are read at the node's beat only */
 	int n_cpus;
 	int *fds;                 /* owned */
 	size_t n_fds, cap_fds, max_fds;
@@ -74,6 +76,8 @@ void sampler_free(struct sampler *s);
 void sampler_drain(struct sampler *s);
 /* Try those that wait for rows again; `force`: count them as they are. */
 void sampler_retry(struct sampler *s, bool force);
+/* From now on read each sample as soon as it is there: the words that it lacks are soon others. */
+void sampler_hasten(struct sampler *s);
 /* At every beat: a steered event's period follows its rate, so that hz samples a second come. */
 void sampler_steer(struct sampler *s, uint64_t now_ns);
 /* Samples the kernel had to throw away so far; *known: false on kernels before 6.0. */

@@ -83,7 +83,7 @@ static const struct key {
 	  "Windows open at a time, over all nodes; one more is answered with 503." },
 	{ "collector", "max_events", TYPE_NUMBER, AT(max_events), NULL, "8000", 8, 1000000, NULL,
 	  "perf event descriptors open at a time: threads x CPUs of what is being sampled." },
-	{ "collector", "ring_kb", TYPE_POWER, AT(ring_kb), NULL, "1024", 64, 65536, NULL,
+	{ "collector", "ring_kb", TYPE_POWER, AT(ring_kb), NULL, "2048", 64, 65536, NULL,
 	  "Buffer of each CPU, in KiB, a power of two." },
 	{ "collector", "stack_kb", TYPE_NUMBER, AT(stack_kb), NULL, "63", 1, 63, NULL,
 	  "Bytes of stack copied with each sample, in KiB. What lies beyond is read later." },

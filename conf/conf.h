@@ -44,7 +44,7 @@ struct conf {
 	uint32_t max_seconds;         /* PPROF_MAX_SECONDS, 300 */
 	uint32_t max_windows;         /* 64 */
 	uint32_t max_events;          /* perf descriptors, 8000 */
-	uint32_t ring_kb;             /* a CPU's ring, 1024; a power of two */
+	uint32_t ring_kb;             /* a CPU's ring, 2048; a power of two */
 	uint32_t stack_kb;            /* stack bytes copied with a sample, 63; 1-63 */
 	uint32_t memory_mb;           /* stacks and windows together, 64 */
 
