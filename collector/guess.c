@@ -17,6 +17,11 @@
 
 #define LOWEST 4096 /* no program has its first page */
 
+/* A function that is called by name is not much longer than this, as assembly goes; and so many
+ * words of its frame may lie between the return address and an old one. */
+#define TIGHT_CODE  512
+#define TIGHT_WORDS 32
+
 /* Does a call to `where` lead to the code that we are in? Assembly jumps backwards too. */
 static bool
 leads_here(const struct guess *g, uint64_t where)
@@ -173,6 +178,45 @@ is_candidate(struct guess *g, struct unwind_memory *m, uint64_t slot, uint64_t r
 	return g->jit && unwind_word(m, slot - 8, &fp) && is_link(slot - 8, fp) && guess_is_frame(m, fp);
 }
 
+/* Is ret behind a call by name to just before where we are? */
+static bool
+is_tight(const struct guess *g, const struct unwind_source *from, uint64_t ret)
+{
+	unsigned char code[CALL_INSN_MAX];
+	uint64_t where;
+
+	return from->read(from->ctx, ret - sizeof(code), code, sizeof(code)) == sizeof(code) &&
+	       call_insn_direct(code, ret, &where) == CALL_DIRECT && where >= g->low && where <= g->ip &&
+	       g->ip - where < TIGHT_CODE;
+}
+
+/* The candidate in `slot` is through a pointer, which may have gone anywhere: is there a better one
+ * close behind it? Then that is given first, once. */
+static void
+prefer_tight(struct guess *g, struct unwind_memory *m, unsigned int *budget, uint64_t *slot, uint64_t *ret)
+{
+	uint64_t at = *slot + sizeof(uint64_t), word;
+
+	if (g->tight || g->jit || is_tight(g, m->from, *ret))
+		return;
+	for (unsigned int i = 0; i < TIGHT_WORDS && at < g->end && *budget > GUESS_CODE_COST; i++, at += sizeof(word)) {
+		if (!unwind_word(m, at, &word))
+			return;
+		(*budget)--;
+		if (word == 0 || !is_return_address(m->from, word))
+			continue;
+		*budget -= GUESS_CODE_COST;
+		if (!is_tight(g, m->from, word))
+			continue;
+		g->tight = at;
+		g->next = *slot; /* whose turn comes next */
+		g->words--;
+		*slot = at;
+		*ret = word;
+		return;
+	}
+}
+
 bool
 guess_next(struct guess *g, struct unwind_memory *m, unsigned int *budget, uint64_t *slot, uint64_t *ret)
 {
@@ -181,13 +225,15 @@ guess_next(struct guess *g, struct unwind_memory *m, unsigned int *budget, uint6
 		g->next += sizeof(uint64_t);
 		g->words++;
 		(*budget)--;
-		if (*ret == 0 || !is_return_address(m->from, *ret))
+		if (*ret == 0 || *slot == g->tight || !is_return_address(m->from, *ret))
 			continue;
 		if (++g->code > GUESS_CODE_MAX || *budget < GUESS_CODE_COST)
 			break;
 		*budget -= GUESS_CODE_COST;
-		if (is_candidate(g, m, *slot, *ret))
-			return true;
+		if (!is_candidate(g, m, *slot, *ret))
+			continue;
+		prefer_tight(g, m, budget, slot, ret);
+		return true;
 	}
 	return false;
 }

@@ -6,7 +6,8 @@
  * instruction; where that call goes can often be told, and must then be the
  * code that we are in, or a function that jumps on to it as its last act (at the
  * leaf's sp any call will do). The candidates come in the order of the stack,
- * the nearest first. Whether one is right shows when the walk goes on from it.
+ * the nearest first, but for one: a call by name whose target is just before
+ * where we are goes ahead of old words of calls through pointers below it. Whether one is right shows when the walk goes on from it.
  */
 #ifndef PPD_COLLECTOR_GUESS_H
 #define PPD_COLLECTOR_GUESS_H
@@ -33,6 +34,7 @@ struct guess {
 	bool jit;             /* made by a JIT, which may return to where nothing called from */
 	uint64_t next;        /* address of the word to look at next */
 	uint64_t end;         /* not this word, nor any behind it */
+	uint64_t tight;       /* slot that was taken out of turn; 0: none */
 	unsigned int words, code; /* looked at so far */
 };
 
