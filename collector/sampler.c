@@ -422,6 +422,7 @@ sampler_wait(struct sampler *s, const struct perf_event_header *h, const struct 
 	}
 	memcpy(w->record, h, h->size);
 	w->time_ns = sample->time_ns;
+	w->period = sample->period;
 	w->next = NULL;
 	*s->waiting_last = w;
 	s->waiting_last = &w->next;
@@ -495,6 +496,18 @@ sampler_record(struct sampler *s, const struct perf_event_header *h)
 	}
 }
 
+/* One that waited. False: it has to wait on. */
+static bool
+sampler_again(struct sampler *s, const struct sampler_waiting *w, bool force)
+{
+	struct record_sample sample;
+
+	if (sampler_parse(s, (const void *)w->record, &sample) < 0)
+		return true;
+	sample.period = w->period;
+	return node_sample(s->node, s, &sample, force);
+}
+
 /* Count as they are those that have waited long enough. Only new rows are a reason to unwind the
  * others again: at every drain it would be hundreds of stacks in vain. */
 static void
@@ -504,14 +517,12 @@ sampler_expire(struct sampler *s)
 
 	while (s->waiting && now - s->waiting->time_ns > SAMPLER_WAIT_NS) {
 		struct sampler_waiting *w = s->waiting;
-		struct record_sample sample;
 
 		s->waiting = w->next;
 		if (!s->waiting)
 			s->waiting_last = &s->waiting;
 		s->n_waiting--;
-		if (sampler_parse(s, (const void *)w->record, &sample) == 0)
-			node_sample(s->node, s, &sample, true);
+		sampler_again(s, w, true);
 		free(w);
 	}
 }
@@ -547,10 +558,8 @@ sampler_retry(struct sampler *s, bool force)
 	s->n_waiting = 0;
 	while (w) {
 		struct sampler_waiting *next = w->next;
-		const struct perf_event_header *h = (const void *)w->record;
-		struct record_sample sample;
 
-		if (sampler_parse(s, h, &sample) == 0 && !node_sample(s->node, s, &sample, force)) {
+		if (!sampler_again(s, w, force)) {
 			w->next = NULL;
 			*s->waiting_last = w;
 			s->waiting_last = &w->next;

@@ -29,6 +29,7 @@ struct node;
 struct sampler_waiting {
 	struct sampler_waiting *next;
 	uint64_t time_ns;       /* of the sample */
+	uint64_t period;        /* then; a steered event has another one by now */
 	unsigned char record[]; /* a PERF_RECORD_SAMPLE as the ring had it */
 };
 
