@@ -43,7 +43,7 @@ node_init(struct node *n, const struct conf *conf, uint16_t index, struct loop *
 	n->find = (struct loop_timer){ .fire = node_look, .ctx = n };
 	n->tick = (struct loop_timer){ .fire = node_tick, .ctx = n };
 	maps_init(&n->maps, objects);
-	stacks_init(&n->stacks, (size_t)conf->memory_mb << 20);
+	stacks_init(&n->stacks, (size_t)conf->memory_mb << 19);
 	table_init(&n->thread_ids);
 	r = target_parse(&n->target, n->section->target, why);
 	if (r < 0)
@@ -248,8 +248,12 @@ node_resume(struct node *n)
 	struct err why;
 
 	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
-		if (n->samplers[i] && sampler_reopen(n->samplers[i], &why) < 0)
+		if (n->samplers[i] && sampler_reopen(n->samplers[i], &why) < 0) {
 			log_warning("node %s: %s", n->section->name, why.text);
+			for (struct window *w = n->windows; w; w = w->next)
+				if (w->sampler == n->samplers[i])
+					window_note(w, "the restarted node is not sampled: %s", why.text);
+		}
 	for (struct window *w = n->windows; w; w = w->next)
 		window_note(w, "the node was restarted in the window: pid %d exited, pid %d came %.1f s later",
 			    (int)n->exited_pid, (int)n->pid, (double)(loop_now() - n->exited_ns) / 1e9);
@@ -425,7 +429,7 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 		return r;
 	/* Maps are read after the events are open: what is mapped from now on is in the rings. */
 	node_prepare(n);
-	r = window_new(out, n, s, id, duration_ns, (size_t)n->conf->memory_mb << 20, &no->why);
+	r = window_new(out, n, s, id, duration_ns, (size_t)n->conf->memory_mb << 19, &no->why);
 	if (r < 0) {
 		node_release(n, s);
 		no->retry_after_s = node_retry_after(n);

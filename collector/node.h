@@ -67,6 +67,7 @@ struct node {
 	struct sampler *samplers[NODE_SAMPLERS_MAX]; /* owned */
 	struct window *windows;            /* owned by the service; listed here */
 	unsigned int n_windows;
+	size_t window_bytes;               /* of all windows' counts */
 	struct node_thread *threads;       /* names seen while windows are open; owned */
 	uint32_t n_threads, cap_threads;
 	struct table thread_ids;

@@ -72,9 +72,12 @@ match_name(pid_t pid, const char *name)
 static bool
 match_exe(pid_t pid, const char *path)
 {
-	char exe[PATH_MAX];
+	char exe[PATH_MAX], real[PATH_MAX];
 
-	return proc_exe(pid, exe, sizeof(exe)) == 0 && !strcmp(exe, path);
+	if (proc_exe(pid, exe, sizeof(exe)) < 0)
+		return false;
+	/* The configuration may name a link: /usr/bin/redis-server is one on Debian. */
+	return !strcmp(exe, path) || (realpath(path, real) && !strcmp(exe, real));
 }
 
 /* Is `unit` a component of one of the process's cgroup paths, or `path` a prefix of one? */

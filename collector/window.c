@@ -14,6 +14,9 @@
 #include "collector/outbox.h"
 #include "collector/proc.h"
 
+/* A count, and its part of the table that finds it. */
+#define COUNT_BYTES (sizeof(struct window_count) + 2 * sizeof(struct table_slot))
+
 /* ---- bitmaps of what was told */
 
 static bool
@@ -70,6 +73,7 @@ window_free(struct window *w)
 	if (!w)
 		return;
 	w->sampler->users--;
+	w->node->window_bytes -= w->cap_counts * COUNT_BYTES;
 	free(w->counts);
 	table_fini(&w->count_ids);
 	free(w->fresh);
@@ -123,13 +127,15 @@ window_entry(struct window *w, uint32_t stack, uint32_t tid)
 		return &w->counts[i];
 	if (w->n_counts == w->cap_counts) {
 		uint32_t cap = w->cap_counts ? w->cap_counts * 2 : 256;
+		size_t growth = (cap - w->cap_counts) * COUNT_BYTES;
 		struct window_count *more;
 
-		if (cap * (sizeof(*w->counts) + 2 * sizeof(struct table_slot)) > w->max_bytes)
+		if (w->node->window_bytes + growth > w->max_bytes)
 			return NULL;
 		more = realloc(w->counts, cap * sizeof(*more));
 		if (!more)
 			return NULL;
+		w->node->window_bytes += growth;
 		w->counts = more;
 		w->cap_counts = cap;
 	}

@@ -45,7 +45,7 @@ struct window {
 	uint64_t start_unix_ns;
 	struct window_count *counts; /* owned */
 	uint32_t n_counts, cap_counts;
-	size_t max_bytes;
+	size_t max_bytes;          /* of the counts of all the node's windows together */
 	struct table count_ids;
 	uint32_t *fresh;           /* stacks not told yet; owned */
 	size_t n_fresh, cap_fresh;

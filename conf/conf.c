@@ -88,7 +88,7 @@ static const struct key {
 	{ "collector", "stack_kb", TYPE_NUMBER, AT(stack_kb), NULL, "63", 1, 63, NULL,
 	  "Bytes of stack copied with each sample, in KiB. What lies beyond is read later." },
 	{ "collector", "memory_mb", TYPE_NUMBER, AT(memory_mb), NULL, "64", 8, 65536, NULL,
-	  "Memory for stacks and windows together, in MiB." },
+	  "Memory for a node's stacks and windows, half for each, in MiB." },
 
 	{ "symbolizer", "debug_dir", TYPE_STRING, AT(debug_dir), NULL, "", 0, 0, check_path_or_none,
 	  "One more directory laid out as /usr/lib/debug is, to look for debug files in." },
