@@ -191,7 +191,8 @@ build() {
 
 	as_owner mkdir -p "$dir"
 	as_owner sh -c ': >"$1"' sh "$log"
-	if [ ! -x "$top/configure" ] || [ ! -f "$top/Makefile.in" ] || [ ! -f "$top/config.h.in" ]; then
+	if [ ! -x "$top/configure" ] || [ ! -f "$top/Makefile.in" ] || [ ! -f "$top/config.h.in" ] ||
+		[ ! -f "$top/build-aux/install-sh" ]; then
 		say "making configure"
 		step logged "$top/autogen.sh" || build_failed "$log" autogen.sh
 	fi
