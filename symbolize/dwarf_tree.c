@@ -201,7 +201,7 @@ dwarf_tree_bind_split(struct dwarf_tree *t, const struct dwarf_tree *skeleton,
 void
 dwarf_tree_work(struct dwarf_tree *t, size_t addresses)
 {
-	t->work = 8 * t->bytes + 2 * CHAIN_MAX * (uint64_t)addresses + ((uint64_t)1 << 20);
+	t->work = 32 * t->bytes + 2 * CHAIN_MAX * (uint64_t)addresses + ((uint64_t)1 << 20);
 }
 
 /* ---- walking ---- */
