@@ -124,6 +124,7 @@ static const struct {
 	{ SCMP_SYS(fcntl), SERVERS },
 	{ SCMP_SYS(prlimit64), SERVERS },
 	/* ---- the symbolizer makes children, and puts a filter on them */
+	{ SCMP_SYS(alarm), COLLECTOR },
 	{ SCMP_SYS(memfd_create), SYMBOLIZER | COLLECTOR },
 	{ SCMP_SYS(setrlimit), SYMBOLIZER },
 	{ SCMP_SYS(seccomp), SYMBOLIZER },
@@ -182,8 +183,8 @@ static const struct {
 	{ SCMP_SYS(newfstatat), READERS | FCGI, 3, AT_EMPTY_PATH, AT_EMPTY_PATH, 0 },
 	{ SCMP_SYS(newfstatat), READERS | FCGI, 3, AT_EMPTY_PATH, 0, EACCES },
 	{ SCMP_SYS(socket), SERVERS, 0, UINT32_MAX, AF_UNIX, 0 },
-	/* sock_diag(7) tells the two of them of their clients' connections. */
-	{ SCMP_SYS(socket), COLLECTOR | FCGI, 0, UINT32_MAX, AF_NETLINK, 0 },
+	/* sock_diag(7) tells of clients' connections. */
+	{ SCMP_SYS(socket), FCGI, 0, UINT32_MAX, AF_NETLINK, 0 },
 	/* Threads, no processes. */
 	{ SCMP_SYS(clone), COLLECTOR | FCGI, 0, CLONE_THREAD, CLONE_THREAD, 0 },
 	/* Processes, but in no new namespace. */

@@ -3,6 +3,7 @@
 #include "base/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,12 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LISTEN_QUEUE 1024
+#define CONNECT_TRIES 50
+#define CONNECT_PAUSE_NS 10000000
 
 struct wire_head {
 	uint32_t magic;
@@ -51,13 +57,29 @@ wire_listen(const char *path, gid_t gid, struct err *why)
 	umask(mask);
 	if (r == 0 && gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) < 0)
 		r = -errno;
-	if (r == 0 && listen(sock, 128) < 0)
+	if (r == 0 && listen(sock, LISTEN_QUEUE) < 0)
 		r = -errno;
 	if (r < 0) {
 		close(sock);
 		return err_sys(why, r, "listen on %s", path);
 	}
 	return sock;
+}
+
+/* A listener's queue may be full for a moment; where it hangs, for ever. */
+static int
+wire_connect_soon(int sock, const struct sockaddr_un *sun)
+{
+	const struct timespec pause = { .tv_nsec = CONNECT_PAUSE_NS };
+
+	for (int i = 0; i < CONNECT_TRIES; i++) {
+		if (connect(sock, (const struct sockaddr *)sun, sizeof(*sun)) == 0)
+			return 0;
+		if (errno != EAGAIN)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return -EAGAIN;
 }
 
 int
@@ -69,11 +91,13 @@ wire_connect(const char *path, struct err *why)
 	r = wire_address(path, &sun, why);
 	if (r < 0)
 		return r;
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)
 		return err_sys(why, -errno, "socket %s", path);
-	if (connect(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+	r = wire_connect_soon(sock, &sun);
+	if (r == 0 && fcntl(sock, F_SETFL, 0) < 0)
 		r = -errno;
+	if (r < 0) {
 		close(sock);
 		return err_sys(why, r, "connect to %s", path);
 	}

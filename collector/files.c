@@ -17,13 +17,30 @@
 #define BUILD_ID_MAX 64
 
 int
+files_open_regular(int path_fd)
+{
+	char link[64];
+	struct stat st;
+	int fd = -EACCES;
+
+	/* Looked at before it is opened: opening a device can do things (a watchdog is started by it). */
+	if (fstat(path_fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+		fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			fd = -errno;
+	}
+	close(path_fd);
+	return fd;
+}
+
+int
 files_open_below(const char *root, const char *path)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	struct stat st;
 	int dir, fd;
 
 	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -33,13 +50,7 @@ files_open_below(const char *root, const char *path)
 	if (fd < 0)
 		fd = -errno;
 	close(dir);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return -EACCES;
-	}
-	return fd;
+	return fd < 0 ? fd : files_open_regular(fd);
 }
 
 /* May the node have this file read on its behalf? It begins as an ELF file (four bytes at a fixed

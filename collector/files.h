@@ -14,6 +14,10 @@
 
 #include "base/wire.h"
 
+/* Open for reading what an O_PATH descriptor stands for, if it is a regular file. Takes the descriptor.
+ * Returns another or -errno. */
+int files_open_regular(int path_fd);
+
 /* Open `path` (absolute or relative) as if `root` were "/". Returns a descriptor or -errno. */
 int files_open_below(const char *root, const char *path);
 

@@ -84,12 +84,29 @@ link_object_dropped(void *ctx, struct object *o)
 
 /* ---- what the symbolizer says */
 
+static void
+link_keep_rows(struct link *l, struct object *o, int fd)
+{
+	struct err why;
+
+	if (rows_open(&o->rows, fd, &why) < 0) {
+		log_warning("%s: %s", o->path, why.text);
+		return;
+	}
+	if (l->objects->rows_bytes + o->rows.bytes > OBJECTS_ROWS_MAX) {
+		log_warning("%s: its unwind rows are too many beside those of others", o->path);
+		rows_close(&o->rows);
+		return;
+	}
+	l->objects->rows_bytes += o->rows.bytes;
+	o->state = OBJECT_ROWS_READY;
+}
+
 static int
 link_rows(struct link *l, struct wire_msg *m)
 {
 	struct cur c;
 	struct object *o;
-	struct err why;
 	uint32_t error;
 
 	cur_init(&c, m->body, m->len);
@@ -100,12 +117,8 @@ link_rows(struct link *l, struct wire_msg *m)
 	if (!o || o->state == OBJECT_ROWS_READY || o->state == OBJECT_ROWS_NONE)
 		return 0;
 	o->state = OBJECT_ROWS_FAILED;
-	if (error == 0 && m->fd >= 0) {
-		if (rows_open(&o->rows, m->fd, &why) == 0)
-			o->state = OBJECT_ROWS_READY;
-		else
-			log_warning("%s: %s", o->path, why.text);
-	}
+	if (error == 0 && m->fd >= 0)
+		link_keep_rows(l, o, m->fd);
 	log_debug("rows of %s: %s, %u", o->path, o->state == OBJECT_ROWS_READY ? "ready" : "none",
 		  o->rows.head ? o->rows.head->n_rows : error);
 	if (l->rows_changed)

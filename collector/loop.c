@@ -126,13 +126,13 @@ loop_fire(struct loop *l)
 static int
 loop_wait_ms(const struct loop *l)
 {
-	uint64_t now = loop_now();
+	uint64_t now = loop_now(), wait_ms = LOOP_TURN_MAX_S * 1000 / 2;
 
-	if (!l->timers)
-		return -1;
-	if (l->timers->at_ns <= now)
+	if (l->timers && l->timers->at_ns <= now)
 		return 0;
-	return (int)((l->timers->at_ns - now + 999999) / 1000000);
+	if (l->timers && (l->timers->at_ns - now + 999999) / 1000000 < wait_ms)
+		wait_ms = (l->timers->at_ns - now + 999999) / 1000000;
+	return (int)wait_ms;
 }
 
 int
@@ -141,7 +141,12 @@ loop_run(struct loop *l, struct err *why)
 	struct epoll_event batch[BATCH];
 
 	while (!l->stop) {
-		int n = epoll_wait(l->epoll, batch, BATCH, loop_wait_ms(l));
+		int n;
+
+		/* A page of a node's memory, or a file, may be one whose server never answers: only a fatal
+		 * signal ends that wait. SIGALRM is one; whoever started us starts us again. */
+		alarm(LOOP_TURN_MAX_S);
+		n = epoll_wait(l->epoll, batch, BATCH, loop_wait_ms(l));
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(why, -errno, "epoll_wait");
@@ -156,5 +161,6 @@ loop_run(struct loop *l, struct err *why)
 		l->batch_n = 0;
 		loop_fire(l);
 	}
+	alarm(0);
 	return 0;
 }

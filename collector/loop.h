@@ -14,6 +14,9 @@
 
 #include "base/err.h"
 
+/* Seconds after which a loop that does not turn is ended by SIGALRM. */
+#define LOOP_TURN_MAX_S 20u
+
 struct loop_fd {
 	int fd;                                       /* borrowed; -1: not registered */
 	void (*ready)(void *ctx, uint32_t events);    /* EPOLL* bits */

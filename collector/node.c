@@ -52,6 +52,19 @@ node_init(struct node *n, const struct conf *conf, uint16_t index, struct loop *
 	return 0;
 }
 
+/* What was mapped is no longer true. While no window is open no stack speaks of a map, and their list
+ * begins anew: a node that makes code all the time, or restarts often, must not fill it. */
+static void
+node_forget_maps(struct node *n)
+{
+	if (n->n_windows) {
+		maps_clear_view(&n->maps);
+		return;
+	}
+	maps_reset(&n->maps);
+	memset(&n->cache, 0, sizeof(n->cache)); /* of map ids that begin anew */
+}
+
 static void
 node_let_go(struct node *n)
 {
@@ -62,7 +75,7 @@ node_let_go(struct node *n)
 		close(fd);
 	n->pid = 0;
 	n->state = WIRE_NODE_ABSENT;
-	maps_clear_view(&n->maps);
+	node_forget_maps(n);
 	n->maps.pid = 0;
 }
 
@@ -99,6 +112,10 @@ node_hold(struct node *n, pid_t pid, struct err *why)
 	if (proc_stat_read(pid, &st) < 0 || target_find(&n->target, why) != pid) {
 		close(fd);
 		return err_set(why, -ESRCH, "process %d went away", (int)pid);
+	}
+	if (n->start_ticks && st.start_ticks != n->start_ticks && !target_follows(&n->target)) {
+		close(fd);
+		return err_set(why, -ESRCH, "process %d has exited; another one has its pid now", (int)pid);
 	}
 	n->exit.fd = fd;
 	r = loop_add(n->loop, &n->exit, EPOLLIN);
@@ -363,7 +380,7 @@ node_refresh(struct node *n)
 		return;
 	/* Between windows nobody told us of new maps, nor of an exec: what stands under the same path
 	 * at the same place may be another file. */
-	maps_clear_view(&n->maps);
+	node_forget_maps(n);
 	node_identify(n);
 	if (node_read_maps(n, &why) < 0)
 		log_warning("node %s: %s", n->section->name, why.text);
@@ -423,6 +440,7 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 	r = node_find(n, &no->why);
 	if (r < 0)
 		return refuse(no, 503, r);
+	node_refresh(n);
 	ev.attr.exclude_callchain_user = !node_may_be_go(n);
 	r = node_sampler(n, &ev, &s, no);
 	if (r < 0)
@@ -451,11 +469,8 @@ node_forget(struct node *n)
 	stacks_reset(&n->stacks);
 	n->n_threads = 0;
 	table_clear(&n->thread_ids);
-	/* No stack speaks of a map now. A node that makes code all the time must not fill the list. */
-	if (n->state != WIRE_NODE_RUNNING || n->maps.n_all > MAPS_MAX / 2) {
-		maps_reset(&n->maps);
-		memset(&n->cache, 0, sizeof(n->cache)); /* of map ids that begin anew */
-	}
+	if (n->state != WIRE_NODE_RUNNING)
+		node_forget_maps(n);
 }
 
 void
@@ -479,15 +494,15 @@ node_window_close(struct node *n, struct window *w)
 /* ---- the beat while windows are open */
 
 static void
-node_drain(struct node *n, bool force)
+node_drain(struct node *n, uint64_t now)
 {
-	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
-		if (!n->samplers[i])
-			continue;
-		sampler_drain(n->samplers[i]);
-		if (force)
-			sampler_retry(n->samplers[i], true);
-	}
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
+		if (n->samplers[i])
+			sampler_drain(n->samplers[i]);
+	/* A window that ends takes what waits for rows as it is. */
+	for (const struct window *w = n->windows; w; w = w->next)
+		if (w->end_ns <= now)
+			sampler_retry(w->sampler, true);
 }
 
 static struct window *
@@ -538,7 +553,7 @@ void
 node_settle(struct node *n)
 {
 	node_look_at_clock(n);
-	node_drain(n, true);
+	node_drain(n, UINT64_MAX);
 }
 
 /* How often is the kernel's copy of the stack too short? The past counts less and less. */
@@ -567,7 +582,7 @@ node_tick(void *ctx)
 	struct window *due = node_window_due(n, now);
 
 	node_look_at_clock(n);
-	node_drain(n, due != NULL);
+	node_drain(n, now);
 	while (due) {
 		n->window_ended(n->ctx, due, WIRE_END_TIME);
 		due = node_window_due(n, now);
@@ -715,8 +730,11 @@ node_comm(struct node *n, const struct record_comm *c)
 		snprintf(t->comm, sizeof(t->comm), "%s", c->comm);
 	if (!c->exec || n->state != WIRE_NODE_RUNNING)
 		return;
-	/* Another program in the same process: all that was mapped is gone. */
-	maps_clear_view(&n->maps);
+	/* Another program in the same process: all that was mapped is gone. What waits is of the old one. */
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
+		if (n->samplers[i])
+			sampler_retry(n->samplers[i], true);
+	node_forget_maps(n);
 	node_identify(n);
 	if (node_read_maps(n, &why) < 0)
 		log_warning("node %s: %s", n->section->name, why.text);

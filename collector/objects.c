@@ -176,6 +176,7 @@ objects_sweep(struct objects *os, uint64_t now_ns, uint64_t age_ns)
 		}
 		if (os->dropped)
 			os->dropped(os->ctx, o);
+		os->rows_bytes -= o->rows.bytes;
 		object_free(o);
 	}
 	os->n = kept;
@@ -193,13 +194,12 @@ objects_open_mapped(pid_t pid, uint64_t start, uint64_t end, const char *path, u
 
 	snprintf(at, sizeof(at), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)start,
 		 (unsigned long long)end);
-	fd = open(at, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0) {
-		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			return fd;
-		close(fd);
-		return -EACCES;
-	}
+	fd = open(at, O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		fd = files_open_regular(fd);
+	/* Without CAP_CHECKPOINT_RESTORE the link may be looked at, but not followed. */
+	if (fd >= 0)
+		return fd;
 	snprintf(at, sizeof(at), "/proc/%d/root", (int)pid);
 	snprintf(clean, sizeof(clean), "%s", path);
 	len = strlen(clean);

@@ -20,6 +20,7 @@
 #include "base/wire.h"
 
 #define OBJECTS_MAX 8192
+#define OBJECTS_ROWS_MAX ((size_t)1 << 30) /* bytes of rows of all objects together */
 
 struct object_key {
 	uint64_t dev, ino, size, mtime_ns; /* of fstat(2); vdso: a hash of its bytes */
@@ -51,6 +52,7 @@ struct objects {
 	struct object **v; /* owned */
 	size_t n, cap;
 	uint64_t next_id;
+	size_t rows_bytes;     /* of all objects' rows; each is mapped memory of the host */
 	struct object *kernel; /* kallsyms; NULL: not readable */
 	/* Called when an object is new; the link hands it over. */
 	void (*added)(void *ctx, struct object *o);

@@ -41,6 +41,12 @@ ring_close(struct ring *r)
 	memset(r, 0, sizeof(*r));
 }
 
+uint64_t
+ring_head(const struct ring *r)
+{
+	return __atomic_load_n(&r->meta->data_head, __ATOMIC_ACQUIRE);
+}
+
 int
 ring_peek(struct ring *r, const struct perf_event_header **rec)
 {

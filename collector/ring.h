@@ -29,6 +29,8 @@ struct ring {
 int ring_open(struct ring *r, int fd, size_t bytes, struct err *why);
 void ring_close(struct ring *r);
 
+/* Bytes the kernel has written so far; ring->tail reaches it when all that is there now is read. */
+uint64_t ring_head(const struct ring *r);
 /*
  * Look at the next record without giving its space back.
  *

@@ -20,6 +20,7 @@
 #define RING_HOLDS_NS 150000000u  /* ten beats of the node: drains come late on a busy machine */
 #define RECORD_BYTES 2048         /* of a sample, but for its stack: registers, kernel frames */
 #define STEER_NS 200000000u       /* between looks at a steered event's rate; the first comes at once */
+#define DRAIN_RECORDS_MAX 8192    /* of a ring at a beat: those of mappings cost some calls each */
 #define RESCANS_MAX 20       /* of a process that makes threads faster than we open them */
 
 /* ---- threads that have our events */
@@ -534,15 +535,21 @@ sampler_drain(struct sampler *s)
 	int r;
 
 	for (int cpu = 0; cpu < s->n_cpus; cpu++) {
-		if (!s->rings[cpu].meta)
+		struct ring *ring = &s->rings[cpu];
+		uint64_t head;
+		int records = 0;
+
+		if (!ring->meta)
 			continue;
-		while ((r = ring_peek(&s->rings[cpu], &h)) != 0) {
+		/* What comes while we read waits for the next beat: a node may write faster than we read. */
+		head = ring_head(ring);
+		while (ring->tail != head && records++ < DRAIN_RECORDS_MAX && (r = ring_peek(ring, &h)) != 0) {
 			if (r < 0) {
 				s->bad_records++;
-				continue;
+				break;
 			}
 			sampler_record(s, h);
-			ring_advance(&s->rings[cpu], h);
+			ring_advance(ring, h);
 		}
 	}
 	sampler_expire(s);

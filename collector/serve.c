@@ -20,6 +20,7 @@
 #define PEER_OUTBOX_MAX (64u << 20) /* a window's stacks, for a reader that is slow */
 #define RESOLVE_MAX 4096            /* addresses in one request */
 #define CMDLINE_MAX 32768
+#define TURN_MESSAGES_MAX 16 /* of a peer at a time: others want to be heard too */
 
 struct peer {
 	struct peer *next;
@@ -391,11 +392,11 @@ peer_ready(void *ctx, uint32_t events)
 {
 	struct peer *p = ctx;
 	struct wire_msg m;
-	int r = 0;
+	int r = 0, messages = 0;
 
 	if (events & EPOLLOUT)
 		r = outbox_flush(&p->outbox);
-	while (r >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
+	while (r >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && messages++ < TURN_MESSAGES_MAX) {
 		r = wire_recv(p->socket.fd, &m);
 		if (r == -EAGAIN)
 			return;

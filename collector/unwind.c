@@ -268,6 +268,7 @@ walk_init(struct walk *w, const struct unwind_source *from, const struct unwind_
 	memcpy(w->reg, sample->reg, sizeof(w->reg));
 	w->fp_used = false;
 	w->opened = w->n_open = w->tries = 0;
+	w->switches = 0;
 	w->given = w->budget = walk_budget(from->cache);
 	w->failed = false;
 	unwind_memory_init(&w->memory, from, sample);

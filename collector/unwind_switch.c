@@ -184,6 +184,8 @@ walk_leave_switch(struct walk *w, const struct row *row)
 	uint64_t fp = at->fp, slot = fp + 8, ret = 0;
 	bool framed = row->cfa != 0; /* the cache that row is in will be used */
 
+	if (w->switches++ == WALK_SWITCHES_MAX)
+		return UNWIND_LOOP;
 	if (chain_follow(w, framed))
 		return w->out->n == UNWIND_FRAMES_MAX ? UNWIND_DEPTH : UNWIND_ROOT;
 	if (!at->fp_known || fp % 8)

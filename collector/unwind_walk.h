@@ -16,6 +16,7 @@
 #define WALK_ON ((enum unwind_end)-1)
 
 #define WALK_GUESSES_MAX 8 /* open at a time; where there are more, the oldest are settled */
+#define WALK_SWITCHES_MAX 16 /* of one stack; Go and C calling each other make some */
 #define WALK_TRIES_MAX 64  /* candidates that led nowhere, for one stack */
 
 /* Words looked at for guesses; code costs more than a word (guess.h). One stack may use the most,
@@ -57,6 +58,7 @@ struct walk {
 	bool fp_used;                 /* a doubtful frame pointer led to a frame */
 	unsigned int opened, n_open;  /* the last n_open of those opened are open */
 	unsigned int tries;
+	unsigned int switches;        /* changes of stack so far */
 	unsigned int given, budget;   /* for guesses; what is left of it */
 	struct walk_guess open[WALK_GUESSES_MAX]; /* the i-th at i % WALK_GUESSES_MAX */
 	struct unwind_memory memory;

@@ -79,7 +79,7 @@ static const struct key {
 	  "Show kernel functions too, where the kernel permits it." },
 	{ "collector", "max_seconds", TYPE_NUMBER, AT(max_seconds), "PPROF_MAX_SECONDS", "300", 1, 86400, NULL,
 	  "Longest window that a request may ask for." },
-	{ "collector", "max_windows", TYPE_NUMBER, AT(max_windows), NULL, "64", 1, 4096, NULL,
+	{ "collector", "max_windows", TYPE_NUMBER, AT(max_windows), NULL, "64", 1, 200, NULL,
 	  "Windows open at a time, over all nodes; one more is answered with 503." },
 	{ "collector", "max_events", TYPE_NUMBER, AT(max_events), NULL, "8000", 8, 1000000, NULL,
 	  "perf event descriptors open at a time: threads x CPUs of what is being sampled." },

@@ -49,6 +49,7 @@ serve(void *unused)
 	r.setup.listener = wire_listen(r.path, (gid_t)-1, &why);
 	if (r.setup.listener < 0 || parent_new(&s, &r.setup, &why) < 0)
 		return 1;
+	kid_ready();
 	if (jail_enter(JAIL_SYMBOLIZER, &why) < 0)
 		return 2;
 	if (parent_run(s, &why) < 0)
