@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from lib import case, service, targets
+from lib import case, pprof, service, targets
 
 QUICKSTART = service.SOURCE / "deploy" / "quickstart"
 
@@ -76,22 +76,19 @@ class Quickstart:
 
 
 class Use(case.Case):
-    def test_once_prints_the_demo_nodes_functions_and_ends(self):
-        with Quickstart(self, "--once", "2") as q:
+    def test_once_prints_a_top_keeps_the_profile_where_told_and_ends(self):
+        path = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "quickstart.pb.gz"
+        with Quickstart(self, "--once", "4", "--output", str(path)) as q:
             status, out, err = q.end()
         self.assertEqual(status, 0, err)
-        for name in ("sort_orders", "hash_documents", "count_words", "serve_customers"):
+        # Inlined or not, the heaviest functions are among the twenty; the shares are the demo node's own.
+        for name in ("compare_orders", "count_words"):
             self.assertIn(name, out)
-        share = float(re.search(r"([0-9.]+)%  serve_customers", out)[1])
-        self.assertGreater(share, 90, out)
-
-    def test_once_keeps_the_profile_where_it_is_told_to(self):
-        path = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "quickstart.pb.gz"
-        with Quickstart(self, "--once", "0.5", "--output", str(path)) as q:
-            status, _, err = q.end()
-        self.assertEqual(status, 0, err)
-        self.assertEqual(path.read_bytes()[:2], b"\x1f\x8b")
+        p = pprof.check(pprof.decode(path.read_bytes()))
         path.unlink()
+        for name, share in (("sort_orders", 0.50), ("hash_documents", 0.30), ("count_words", 0.15)):
+            # 200 samples: a share of a half is off by 0.035 in one of three runs.
+            self.assertAlmostEqual(p.share(lambda f, n=name: f.name == n), share, delta=0.15, msg=name)
 
     def test_it_serves_a_named_node_and_says_what_to_try(self):
         with targets.start("c_nofp", 60) as target, Quickstart(self, PPROF_TARGET=str(target.pid)) as q:
