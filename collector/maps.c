@@ -62,6 +62,19 @@ maps_get(const struct maps *m, uint32_t id)
 	return id < m->n_all ? m->all[id] : NULL;
 }
 
+void
+map_encode(const struct map *m, struct buf *b)
+{
+	buf_u32(b, m->unwind.id);
+	buf_u64(b, m->object ? m->object->id : 0);
+	buf_u8(b, (uint8_t)m->kind);
+	buf_u8(b, (uint8_t)m->flags);
+	buf_u64(b, m->unwind.start);
+	buf_u64(b, m->unwind.end);
+	buf_u64(b, m->unwind.pgoff);
+	buf_str(b, m->path, strnlen(m->path, MAPS_PATH_MAX));
+}
+
 /* ---- ids */
 
 struct map_identity {

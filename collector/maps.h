@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/table.h"
 #include "base/wire.h"
@@ -59,6 +60,10 @@ int maps_add(struct maps *m, uint64_t start, uint64_t end, uint64_t pgoff, uint3
 	     uint64_t ino, const char *path);
 /* Look for perf-PID.map again; where it appeared, JIT maps get new ids that name it. */
 void maps_look_for_jit(struct maps *m);
+
+/* As in WIRE_MAPS (base/wire.h); at most MAP_BYTES_MAX bytes. */
+#define MAP_BYTES_MAX (MAPS_PATH_MAX + 64)
+void map_encode(const struct map *m, struct buf *b);
 
 /* The map that holds addr now, or NULL. */
 struct map *maps_find(const struct maps *m, uint64_t addr);

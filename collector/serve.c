@@ -305,19 +305,6 @@ answer_cmdline(struct peer *p, struct cur *c)
 	return r;
 }
 
-static void
-put_map(struct buf *b, const struct map *m)
-{
-	buf_u32(b, m->unwind.id);
-	buf_u64(b, m->object ? m->object->id : 0);
-	buf_u8(b, (uint8_t)m->kind);
-	buf_u8(b, (uint8_t)m->flags);
-	buf_u64(b, m->unwind.start);
-	buf_u64(b, m->unwind.end);
-	buf_u64(b, m->unwind.pgoff);
-	buf_str(b, m->path, strnlen(m->path, MAPS_PATH_MAX));
-}
-
 /* Each map in a message of its own: the reader does not mind, and the answer stays simple. */
 static int
 answer_resolve(struct peer *p, struct cur *c)
@@ -347,7 +334,7 @@ answer_resolve(struct peer *p, struct cur *c)
 			continue;
 		buf_reset(&maps);
 		buf_u16(&maps, 1);
-		put_map(&maps, m);
+		map_encode(m, &maps);
 		r = peer_send(p, WIRE_MAPS, &maps);
 		last = m;
 	}

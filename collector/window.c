@@ -236,22 +236,6 @@ list_end(struct list *l)
 	return l->error;
 }
 
-static void
-tell_map(struct list *l, const struct map *m)
-{
-	size_t len = strnlen(m->path, MAPS_PATH_MAX);
-
-	list_item(l, len + 64);
-	buf_u32(&l->b, m->unwind.id);
-	buf_u64(&l->b, m->object ? m->object->id : 0);
-	buf_u8(&l->b, (uint8_t)m->kind);
-	buf_u8(&l->b, (uint8_t)m->flags);
-	buf_u64(&l->b, m->unwind.start);
-	buf_u64(&l->b, m->unwind.end);
-	buf_u64(&l->b, m->unwind.pgoff);
-	buf_str(&l->b, m->path, len);
-}
-
 static int
 window_tell_maps(struct window *w)
 {
@@ -266,8 +250,10 @@ window_tell_maps(struct window *w)
 			uint32_t id = st->frames[s->first + k].map;
 			const struct map *m = maps_get(&w->node->maps, id);
 
-			if (m && bitmap_set(&w->told_maps, id))
-				tell_map(&l, m);
+			if (!m || !bitmap_set(&w->told_maps, id))
+				continue;
+			list_item(&l, MAP_BYTES_MAX);
+			map_encode(m, &l.b);
 		}
 	}
 	return list_end(&l);
