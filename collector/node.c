@@ -24,7 +24,6 @@
 static void node_look(void *ctx);
 static void node_tick(void *ctx);
 static void node_exited(void *ctx, uint32_t events);
-static void node_look_at_clock(struct node *n);
 
 int
 node_init(struct node *n, const struct conf *conf, uint16_t index, struct loop *loop, struct objects *objects,
@@ -231,14 +230,10 @@ node_exited(void *ctx, uint32_t events)
 
 	(void)events;
 	log_info("node %s: pid %d has exited", n->section->name, (int)n->pid);
-	node_look_at_clock(n);
-	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
-		if (!n->samplers[i])
-			continue;
-		sampler_drain(n->samplers[i]);
-		sampler_retry(n->samplers[i], true);
-		sampler_stop(n->samplers[i]);
-	}
+	node_settle(n);
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
+		if (n->samplers[i])
+			sampler_stop(n->samplers[i]);
 	for (struct window *w = n->windows; w; w = w->next) {
 		if (n->cpu_ns > w->cpu_before)
 			w->cpu_ns += n->cpu_ns - w->cpu_before;
@@ -264,13 +259,16 @@ node_resume(struct node *n)
 {
 	struct err why;
 
-	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
-		if (n->samplers[i] && sampler_reopen(n->samplers[i], &why) < 0) {
-			log_warning("node %s: %s", n->section->name, why.text);
-			for (struct window *w = n->windows; w; w = w->next)
-				if (w->sampler == n->samplers[i])
-					window_note(w, "the restarted node is not sampled: %s", why.text);
-		}
+	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++) {
+		struct sampler *s = n->samplers[i];
+
+		if (!s || sampler_reopen(s, &why) == 0)
+			continue;
+		log_warning("node %s: %s", n->section->name, why.text);
+		for (struct window *w = n->windows; w; w = w->next)
+			if (w->sampler == s)
+				window_note(w, "the restarted node is not sampled: %s", why.text);
+	}
 	for (struct window *w = n->windows; w; w = w->next)
 		window_note(w, "the node was restarted in the window: pid %d exited, pid %d came %.1f s later",
 			    (int)n->exited_pid, (int)n->pid, (double)(loop_now() - n->exited_ns) / 1e9);
