@@ -40,6 +40,12 @@ wire_address(const char *path, struct sockaddr_un *sun, struct err *why)
 int
 wire_listen(const char *path, gid_t gid, struct err *why)
 {
+	return wire_listen_type(SOCK_SEQPACKET, path, gid, why);
+}
+
+int
+wire_listen_type(int type, const char *path, gid_t gid, struct err *why)
+{
 	struct sockaddr_un sun;
 	mode_t mask;
 	int sock, r;
@@ -47,7 +53,7 @@ wire_listen(const char *path, gid_t gid, struct err *why)
 	r = wire_address(path, &sun, why);
 	if (r < 0)
 		return r;
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	sock = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)
 		return err_sys(why, -errno, "socket %s", path);
 	unlink(path);

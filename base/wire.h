@@ -185,6 +185,8 @@ struct wire_msg {
 /* A listening socket at `path` (an older one there is replaced), mode 0660, group `gid`
  * ((gid_t)-1: as is). Returns the descriptor (CLOEXEC, non-blocking) or -errno. */
 int wire_listen(const char *path, gid_t gid, struct err *why);
+/* The same with another type of socket: SOCK_STREAM for what others speak over it (FastCGI). */
+int wire_listen_type(int type, const char *path, gid_t gid, struct err *why);
 /* Returns a connected descriptor (CLOEXEC, blocking) or -errno. */
 int wire_connect(const char *path, struct err *why);
 /* The user at the other end, at the time it connected. Returns 0 or -errno. */

@@ -19,13 +19,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/jail.h"
 #include "base/log.h"
 #include "base/privs.h"
 #include "base/table.h"
+#include "base/wire.h"
 #include "conf/conf.h"
 #include "fcgi/app.h"
 #include "fcgi/fcgx.h"
@@ -36,7 +36,6 @@
 #define DESCRIPTORS_MAX 1024
 #define THREADS_MORE    32  /* for short questions while all windows are open */
 #define THREADS_MAX     320 /* with three descriptors each, still below DESCRIPTORS_MAX */
-#define BACKLOG         512
 #define STOP_MS         5000
 
 static int stop_pipe[2] = { -1, -1 };
@@ -98,28 +97,11 @@ socket_share(const char *path, const struct conf *conf, struct err *why)
 static int
 socket_listen(const char *path, const struct conf *conf, struct err *why)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int sock, r;
-	mode_t mask;
+	int sock = wire_listen_type(SOCK_STREAM, path, (gid_t)-1, why), r;
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return err_set(why, -ENAMETOOLONG, "%s: longer than %zu bytes (unix(7))", path,
-			       sizeof(sun.sun_path) - 1);
-	strcpy(sun.sun_path, path);
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)
-		return err_sys(why, -errno, "socket %s", path);
-	unlink(path);
-	/* Born closed to others: between bind and chown nobody slips in. */
-	mask = umask(0117);
-	r = bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r == 0 && listen(sock, BACKLOG) < 0)
-		r = -errno;
-	if (r < 0)
-		err_sys(why, r, "listen on %s", path);
-	else
-		r = socket_share(path, conf, why);
+		return sock;
+	r = socket_share(path, conf, why);
 	if (r < 0) {
 		close(sock);
 		return r;
