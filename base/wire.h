@@ -81,6 +81,12 @@ enum wire_type {
 	WIRE_RESOLVE_ASK,
 	WIRE_RESOLVED,
 
+	/* {u16 node}  → WIRE_MAPS (the executable's, those that hold code) and WIRE_MEMORY_IS
+	 * {u64 memory; u32 pid; u64 start_unix_ns}, or WIRE_REFUSED. The symbolizer then knows the
+	 * node's memory by that number, as long as this connection stands. */
+	WIRE_MEMORY_ASK,
+	WIRE_MEMORY_IS,
+
 	/* ---- fcgi → symbolizer, and its answers ---- */
 
 	/* {u64 object; u32 ticket; u16 n; n × u64 place}
@@ -89,16 +95,34 @@ enum wire_type {
 	 * → WIRE_NAMES as they become known, then WIRE_NAMED. */
 	WIRE_NAME_ASK,
 	/* {u64 object; u16 n; n × answer}, where
-	 * answer = {u64 place; u64 vaddr; u8 flags (WIRE_ANSWER_*); u8 k;
+	 * answer = {u64 place; u64 vaddr; u64 entry; u8 flags (WIRE_ANSWER_*); u8 k;
 	 *           k × {u32 line; u32 start_line; str name; str system_name; str file}}
 	 * Innermost inlined frame first, the physical function last; k ≥ 1. vaddr: the link-time
-	 * address. An answer that comes again for a place (with lines now) replaces the earlier. */
+	 * address; entry: that of the physical function's first instruction (0: unknown). An answer that comes again for a place (with lines now) replaces the earlier. */
 	WIRE_NAMES,
 	/* {u32 ticket; u64 object; u8 status (enum wire_named); u8 flags (WIRE_OBJECT_*);
 	 *  str build_id (bytes, not hex); str note ("" or one sentence for the comments)} */
 	WIRE_NAMED,
 
+	/* {u64 memory; u32 ticket; u8 kind (enum reading_kind); u32 duration_ms (estimates; else 0)}
+	 * → WIRE_READING {u32 ticket; u16 http_status; str text} + sealed memfd (base/reading.h)
+	 * with status 200, else the reason. One reading serves all who asked before it began. */
+	WIRE_READ_ASK,
+	WIRE_READING,
+
 	/* ---- collector ↔ symbolizer ---- */
+
+	/* {u64 memory; u8 part (enum wire_memory); u64 object (the executable)} + fd   once for each
+	 * part; then the memory can be read. */
+	WIRE_MEMORY,
+	/* {u64 memory}   its process has ended, or nobody asks any more */
+	WIRE_MEMORY_DROP,
+	/* symbolizer → collector: where are these threads?
+	 * {u32 ticket; u64 memory; u16 n; n × u32 tid}
+	 * → WIRE_REGS {u32 ticket; u8 is_last; u16 n; n × {u32 tid; u8 where (enum thread_where);
+	 *    u64 pc; u64 sp; u64 fp; u64 age_ns; u16 k; k × u8 stack}}, within 50 ms */
+	WIRE_REGS_ASK,
+	WIRE_REGS,
 
 	/* {u64 object; u8 kind (enum wire_map_kind); u64 dev; u64 ino; u64 size; u64 mtime_ns;
 	 *  str path} + fd   (kernel: fd of kallsyms; JIT: fd of perf-PID.map) */
@@ -114,8 +138,9 @@ enum wire_type {
 	WIRE_FILE_ASK,
 	WIRE_FILE,
 
-	/* ---- symbolizer parent ↔ its child (the same NAME_ASK, NAMES, NAMED, ROWS_ASK,
-	 * ROWS, FILE_ASK, FILE pass here too; ROWS_ASK then carries the memfd to fill) ---- */
+	/* ---- symbolizer parent ↔ its child: NAME_ASK, NAMES, NAMED, ROWS_ASK, ROWS, FILE_ASK,
+	 * FILE, READ_ASK, READING, REGS_ASK and REGS pass here too; ROWS_ASK and READ_ASK then
+	 * carry the memfd to fill ---- */
 
 	WIRE_TYPES
 };
@@ -133,6 +158,13 @@ enum wire_map_kind {
 	WIRE_MAP_KERNEL, /* kernel text and modules; names from kallsyms */
 	WIRE_MAP_JIT,    /* executable memory without a file; names from perf-PID.map, if any */
 	WIRE_MAP_PSEUDO, /* not memory: path is the name to show, e.g. "[truncated: 512 frames]" */
+};
+
+enum wire_memory {
+	WIRE_MEMORY_MEM,     /* /proc/PID/mem, read-only */
+	WIRE_MEMORY_MAPS,    /* /proc/PID/maps */
+	WIRE_MEMORY_PAGEMAP, /* /proc/PID/pagemap */
+	WIRE_MEMORY_PARTS
 };
 
 #define WIRE_MAP_MAIN 1u    /* of the node's executable */
