@@ -5,6 +5,7 @@ libbase_a_SOURCES = \
 	base/jail.c   base/jail.h   \
 	base/log.c    base/log.h    \
 	base/privs.c  base/privs.h  \
+	base/reading.c base/reading.h \
 	base/rows.c   base/rows.h   \
 	base/table.c  base/table.h  \
 	base/wire.c   base/wire.h

@@ -8,7 +8,9 @@
  * wrong in it can only be a wrong number.
  *
  * The file: struct reading_head, then its arrays, each at a multiple of 8 bytes.
- * Strings are referred to by their index; string 0 is "".
+ * Strings are referred to by their index; string 0 is "". Stacks follow each other in pcs
+ * without gaps or overlaps, as label sets in labels and strings in string_bytes do: so
+ * what a reading holds is never more than its bytes.
  */
 #ifndef PPD_BASE_READING_H
 #define PPD_BASE_READING_H
@@ -21,6 +23,9 @@
 
 #define READING_MAGIC 0x31444752u       /* "RGD1" */
 #define READING_BYTES_MAX (512ull << 20) /* what one reading may write */
+#define READING_STACK_MAX 4096u          /* pcs of a stack */
+#define READING_LABELS_MAX 1024u         /* of a set */
+#define READING_STRING_MAX 65535u        /* bytes */
 
 enum reading_kind {
 	READING_HEAP,          /* buckets; also what "allocs" shows */

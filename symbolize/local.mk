@@ -44,6 +44,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/object.c          symbolize/object.h         \
 	symbolize/parent.c          symbolize/parent.h         \
 	symbolize/reader.c          symbolize/reader.h         \
+	symbolize/reading_writer.c  symbolize/reading_writer.h \
 	symbolize/row_jobs.c        symbolize/row_jobs.h       \
 	symbolize/rows_writer.c     symbolize/rows_writer.h    \
 	                            symbolize/service.h        \

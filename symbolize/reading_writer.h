@@ -17,10 +17,13 @@ struct reading_writer;
 int reading_writer_new(struct reading_writer **out, enum reading_kind kind);
 void reading_writer_free(struct reading_writer *w);
 
-/* The head, to be filled in (not its spans, magic, kind, bytes). */
+/* The head, to be filled in (not its spans, magic, kind, bytes); rate begins as -1, the rest as 0. */
 struct reading_head *reading_writer_head(struct reading_writer *w);
 
-/* Each returns an index, or -ENOMEM or -EFBIG. pcs: with READING_PC_* bits. */
+/*
+ * Each returns an index, or -ENOMEM or -EFBIG. pcs: with READING_PC_* bits. What is longer than
+ * READING_STACK_MAX, _LABELS_MAX or _STRING_MAX is cut at its end.
+ */
 int64_t reading_writer_string(struct reading_writer *w, const void *bytes, size_t n);
 int64_t reading_writer_stack(struct reading_writer *w, const uint64_t *pcs, size_t n);
 int64_t reading_writer_labels(struct reading_writer *w, const struct reading_label *labels, size_t n);
