@@ -43,8 +43,12 @@ enum reading_kind {
 #define READING_PC_IMPLIED (1ull << 63) /* an inlined call's outer frame: stands in the chain of
                                          * the pc in front of it; one of Go's texts' lines,
                                          * but no location of a protobuf */
-#define READING_PC_EXACT (1ull << 62)   /* names are looked up at pc itself, not at pc - 1 */
-#define READING_PC(word) ((word) & ((1ull << 62) - 1))
+#define READING_PC_EXACT (1ull << 62)   /* names are looked up at pc itself, not at pc - 1 (where a
+                                         * signal stopped it, or at a function's entry; the
+                                         * runtime's own profiles show such a pc as pc + 1) */
+#define READING_PC_LEFT_OUT (1ull << 61) /* no pc: so many frames that Go's texts print stand here, in
+                                         * the middle of a very deep stack, and are not kept */
+#define READING_PC(word) ((word) & ((1ull << 61) - 1))
 
 struct reading_stack {
 	uint32_t first; /* in pcs; leaf first */
