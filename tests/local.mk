@@ -31,6 +31,14 @@ UNIT_TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c
 tests_unit_test_rows_LDADD = libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_reading
+tests_unit_test_reading_SOURCES = tests/unit/test_reading.c
+tests_unit_test_reading_LDADD = libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_reading_writer
+tests_unit_test_reading_writer_SOURCES = tests/unit/test_reading_writer.c
+tests_unit_test_reading_writer_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_privs
 tests_unit_test_privs_SOURCES = tests/unit/test_privs.c tests/unit/kid.h
 tests_unit_test_privs_LDADD = libbase.a $(CAPNG_LIBS) $(CMOCKA_LIBS)

@@ -32,6 +32,11 @@ tests_fuzz_fuzz_kallsyms_SOURCES = tests/fuzz/fuzz_kallsyms.c
 tests_fuzz_fuzz_kallsyms_LDADD = libsymbolize.a libbase.a
 tests_fuzz_fuzz_kallsyms_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
+noinst_PROGRAMS += tests/fuzz/fuzz_reading
+tests_fuzz_fuzz_reading_SOURCES = tests/fuzz/fuzz_reading.c
+tests_fuzz_fuzz_reading_LDADD = libbase.a
+tests_fuzz_fuzz_reading_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
 noinst_PROGRAMS += tests/fuzz/fuzz_record
 tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c
 tests_fuzz_fuzz_record_LDADD = libcollector.a libbase.a
