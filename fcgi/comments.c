@@ -69,13 +69,14 @@ comment_names(struct profile *p, uint32_t made_up)
 	for (uint32_t i = 0; i < p->samples.n; i++) {
 		const struct profile_sample *s = &p->samples.at[i];
 		const struct profile_stack *stack = &p->stacks.at[s->stack];
+		uint64_t samples = (uint64_t)p->values.at[(size_t)i * p->n_types];
 
 		for (uint32_t k = 0; k < stack->n; k++) {
 			const struct profile_loc *loc = &p->locs.at[p->frames.at[stack->first + k]];
 
-			frames += s->samples;
+			frames += samples;
 			if (!(p->places.at[loc->place].flags & WIRE_ANSWER_NAMED))
-				unnamed += s->samples;
+				unnamed += samples;
 		}
 	}
 	r = profile_commentf(p, "frames without a symbol: %.2f %%", percent(unnamed, frames));

@@ -11,6 +11,7 @@
 
 #include "base/wire.h"
 #include "fcgi/ids.h"
+#include "fcgi/labels.h"
 
 /* Fields of the messages of profile.proto. */
 enum {
@@ -24,11 +25,12 @@ enum {
 	PROFILE_DURATION,
 	PROFILE_PERIOD_TYPE,
 	PROFILE_PERIOD,
-	PROFILE_COMMENT
+	PROFILE_COMMENT,
+	PROFILE_DEFAULT_TYPE
 };
 enum { VALUE_TYPE = 1, VALUE_UNIT };
 enum { SAMPLE_LOCATION = 1, SAMPLE_VALUE, SAMPLE_LABEL };
-enum { LABEL_KEY = 1, LABEL_STR, LABEL_NUM };
+enum { LABEL_KEY = 1, LABEL_STR, LABEL_NUM, LABEL_UNIT };
 enum {
 	MAPPING_ID = 1,
 	MAPPING_START,
@@ -56,15 +58,6 @@ enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
 /* Words that we put into a profile ourselves. */
 enum word {
-	WORD_SAMPLES,
-	WORD_COUNT,
-	WORD_CPU,
-	WORD_NANOSECONDS,
-	WORD_TID,
-	WORD_THREAD,
-	WORD_STACK,
-	WORD_GUESS,
-	WORD_LATE,
 	WORD_KERNEL,
 	WORD_VDSO,
 	WORD_JIT,
@@ -73,15 +66,6 @@ enum word {
 };
 
 static const char *const words[WORDS] = {
-	[WORD_SAMPLES] = "samples",
-	[WORD_COUNT] = "count",
-	[WORD_CPU] = "cpu",
-	[WORD_NANOSECONDS] = "nanoseconds",
-	[WORD_TID] = "tid",
-	[WORD_THREAD] = "thread",
-	[WORD_STACK] = "stack",
-	[WORD_GUESS] = "guess",
-	[WORD_LATE] = "late",
 	/* pprof never opens a file whose name begins with a bracket. */
 	[WORD_KERNEL] = "[kernel.kallsyms]",
 	[WORD_VDSO] = "[vdso]",
@@ -98,6 +82,7 @@ struct enc {
 	bool z_open;
 	int error;
 	uint32_t word[WORDS];    /* their strings */
+	struct labels labels;
 	uint32_t *string_number; /* by string: its place in the table, 0: not used so far */
 	uint32_t *strings;       /* the table: strings */
 	uint32_t n_strings;
@@ -210,19 +195,13 @@ enc_string(struct enc *e, uint32_t string)
 	return e->string_number[string];
 }
 
-static uint64_t
-enc_word(struct enc *e, enum word word)
-{
-	return enc_string(e, e->word[word]);
-}
-
 /* ---- the head: types, time, period */
 
 static void
-enc_value_type(struct enc *e, unsigned int field, uint32_t type, uint32_t unit)
+enc_value_type(struct enc *e, unsigned int field, const struct profile_type *t)
 {
-	enc_number(&e->msg, VALUE_TYPE, enc_string(e, type));
-	enc_number(&e->msg, VALUE_UNIT, enc_string(e, unit));
+	enc_number(&e->msg, VALUE_TYPE, enc_string(e, t->type));
+	enc_number(&e->msg, VALUE_UNIT, enc_string(e, t->unit));
 	enc_message(e, field);
 }
 
@@ -241,16 +220,16 @@ enc_start_ns(const struct profile_window *w)
 static void
 enc_head(struct enc *e)
 {
-	const struct profile_window *w = &e->p->window;
-	uint32_t type = w->is_clock ? e->word[WORD_CPU] : w->event;
-	uint32_t unit = w->is_clock ? e->word[WORD_NANOSECONDS] : w->unit ? w->unit : e->word[WORD_COUNT];
+	const struct profile *p = e->p;
 
-	enc_value_type(e, PROFILE_SAMPLE_TYPE, e->word[WORD_SAMPLES], e->word[WORD_COUNT]);
-	enc_value_type(e, PROFILE_SAMPLE_TYPE, type, unit);
-	enc_number(&e->plain, PROFILE_TIME, enc_start_ns(w));
-	enc_number(&e->plain, PROFILE_DURATION, w->duration_ns);
-	enc_value_type(e, PROFILE_PERIOD_TYPE, type, unit);
-	enc_number(&e->plain, PROFILE_PERIOD, w->period);
+	for (uint32_t i = 0; i < p->n_types; i++)
+		enc_value_type(e, PROFILE_SAMPLE_TYPE, &p->types[i]);
+	enc_number(&e->plain, PROFILE_TIME, enc_start_ns(&p->window));
+	enc_number(&e->plain, PROFILE_DURATION, p->window.duration_ns);
+	enc_value_type(e, PROFILE_PERIOD_TYPE, &p->period_type);
+	enc_number(&e->plain, PROFILE_PERIOD, (uint64_t)p->period);
+	if (p->default_type < p->n_types)
+		enc_number(&e->plain, PROFILE_DEFAULT_TYPE, enc_string(e, p->types[p->default_type].type));
 }
 
 static void
@@ -305,59 +284,35 @@ enc_mapping(struct enc *e, uint32_t id)
 /* ---- samples */
 
 static void
-enc_label(struct enc *e, enum word key, uint32_t str, uint64_t num)
+enc_labels(struct enc *e, const struct profile_sample *s)
 {
-	buf_reset(&e->inner);
-	enc_number(&e->inner, LABEL_KEY, enc_word(e, key));
-	enc_number(&e->inner, LABEL_STR, enc_string(e, str));
-	enc_number(&e->inner, LABEL_NUM, num);
-	enc_inner(e, SAMPLE_LABEL);
+	struct profile_label labels[PROFILE_LABELS_MAX];
+	uint32_t n = labels_of(&e->labels, s, labels);
+
+	for (uint32_t i = 0; i < n; i++) {
+		buf_reset(&e->inner);
+		enc_number(&e->inner, LABEL_KEY, enc_string(e, labels[i].key));
+		enc_number(&e->inner, LABEL_STR, enc_string(e, labels[i].str));
+		enc_number(&e->inner, LABEL_NUM, (uint64_t)labels[i].num);
+		enc_number(&e->inner, LABEL_UNIT, enc_string(e, labels[i].unit));
+		enc_inner(e, SAMPLE_LABEL);
+	}
 }
 
 static void
-enc_labels(struct enc *e, const struct profile_sample *s, uint8_t flags)
+enc_sample(struct enc *e, uint32_t i)
 {
-	uint32_t name = profile_thread_name(e->p, s->tid);
-
-	/* A number 0 without a unit, or an empty string, is no label to a reader. */
-	if (s->tid)
-		enc_label(e, WORD_TID, 0, s->tid);
-	if (name)
-		enc_label(e, WORD_THREAD, name, 0);
-	if (flags & WIRE_STACK_GUESS)
-		enc_label(e, WORD_STACK, e->word[WORD_GUESS], 0);
-	if (flags & WIRE_STACK_LATE)
-		enc_label(e, WORD_STACK, e->word[WORD_LATE], 0);
-}
-
-static uint64_t
-enc_times(uint64_t a, uint64_t b)
-{
-	uint64_t product;
-
-	if (__builtin_mul_overflow(a, b, &product) || product > INT64_MAX)
-		return INT64_MAX;
-	return product;
-}
-
-static void
-enc_sample(struct enc *e, const struct profile_sample *s)
-{
+	const struct profile_sample *s = &e->ids.samples[i];
 	const struct profile_stack *stack = &e->p->stacks.at[s->stack];
-	const struct profile_window *w = &e->p->window;
-	uint64_t ids[PROFILE_STACK_MAX];
-	/* Go's rule for CPU time: samples times the period, exactly. Time without samples (which
-	 * the collector knows from the CPU clock) stands for itself. */
-	uint64_t values[2] = {
-		enc_times(s->samples, 1),
-		w->is_clock && s->samples ? enc_times(s->samples, w->period) : enc_times(s->value, 1),
-	};
+	uint64_t numbers[PROFILE_STACK_MAX];
 
-	for (uint32_t i = 0; i < stack->n; i++)
-		ids[i] = e->ids.location[e->p->frames.at[stack->first + i]];
-	enc_numbers(e, SAMPLE_LOCATION, ids, stack->n);
-	enc_numbers(e, SAMPLE_VALUE, values, 2);
-	enc_labels(e, s, stack->flags);
+	for (uint32_t k = 0; k < stack->n; k++)
+		numbers[k] = e->ids.location[e->p->frames.at[stack->first + k]];
+	enc_numbers(e, SAMPLE_LOCATION, numbers, stack->n);
+	for (uint32_t k = 0; k < e->p->n_types; k++)
+		numbers[k] = (uint64_t)e->ids.values[(size_t)i * e->p->n_types + k];
+	enc_numbers(e, SAMPLE_VALUE, numbers, e->p->n_types);
+	enc_labels(e, s);
 	enc_message(e, PROFILE_SAMPLE);
 }
 
@@ -418,7 +373,7 @@ enc_all(struct enc *e)
 	for (uint32_t id = 1; id <= e->ids.n_mappings && !e->error; id++)
 		enc_mapping(e, id);
 	for (uint32_t i = 0; i < e->ids.n_samples && !e->error; i++)
-		enc_sample(e, &e->ids.samples[i]);
+		enc_sample(e, i);
 	for (uint32_t id = 1; id <= e->ids.n_locations && !e->error; id++)
 		enc_location(e, id);
 	for (uint32_t id = 1; id <= e->ids.n_functions && !e->error; id++)
@@ -438,6 +393,8 @@ enc_init(struct enc *e, int zlib_level)
 		if (e->word[i] == STRINGS_NONE)
 			return -ENOMEM;
 	}
+	if (labels_init(&e->labels, e->p) < 0)
+		return -ENOMEM;
 	e->string_number = calloc(strings->starts.n, sizeof(*e->string_number));
 	e->strings = calloc(strings->starts.n, sizeof(*e->strings));
 	if (!e->string_number || !e->strings)

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "base/wire.h"
+#include "fcgi/labels.h"
 
 /* What is needed only while the numbers are given out. */
 struct maker {
@@ -22,12 +23,6 @@ uint64_t
 ids_address(const struct profile *p, const struct profile_loc *loc)
 {
 	return p->maps.at[loc->map].link_time ? p->places.at[loc->place].vaddr : loc->addr;
-}
-
-uint8_t
-ids_stack_labels(const struct profile_stack *stack)
-{
-	return stack->flags & (WIRE_STACK_GUESS | WIRE_STACK_LATE);
 }
 
 static void
@@ -168,7 +163,7 @@ same_stack(const void *ctx, uint32_t value, const void *key)
 	const struct maker *m = ctx;
 	const struct profile_stack *have = &m->p->stacks.at[value], *want = key;
 
-	if (have->n != want->n || ids_stack_labels(have) != ids_stack_labels(want))
+	if (have->n != want->n || labels_of_stack(have) != labels_of_stack(want))
 		return false;
 	for (uint32_t i = 0; i < have->n; i++)
 		if (m->ids->location[m->p->frames.at[have->first + i]] !=
@@ -182,7 +177,7 @@ static uint32_t
 maker_stack(struct maker *m, uint32_t i)
 {
 	const struct profile_stack *stack = &m->p->stacks.at[i];
-	uint64_t hash = ids_stack_labels(stack);
+	uint64_t hash = labels_of_stack(stack);
 	uint32_t found;
 
 	if (m->twin[i])
@@ -203,35 +198,60 @@ same_sample(const void *ctx, uint32_t value, const void *key)
 {
 	const struct profile_sample *have = &((const struct maker *)ctx)->ids->samples[value], *want = key;
 
-	return have->stack == want->stack && have->tid == want->tid;
+	return have->stack == want->stack && have->tid == want->tid && have->labels == want->labels;
 }
 
-static uint64_t
-plus(uint64_t a, uint64_t b)
+static int64_t
+plus(int64_t a, int64_t b)
 {
-	uint64_t sum;
+	int64_t sum;
 
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+	return !__builtin_add_overflow(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
 }
 
 /* Readers expect a stack with the same labels once. */
 static void
-maker_sample(struct maker *m, const struct profile_sample *s)
+maker_sample(struct maker *m, uint32_t i)
 {
-	struct profile_sample key = *s;
+	struct profile_sample key = m->p->samples.at[i];
+	const int64_t *values = &m->p->values.at[(size_t)i * m->p->n_types];
+	int64_t *sum;
 	uint64_t hash;
 	uint32_t found;
 
-	key.stack = maker_stack(m, s->stack);
-	hash = hash_u64(key.stack, key.tid);
+	key.stack = maker_stack(m, key.stack);
+	hash = hash_u64(key.stack, (uint64_t)key.labels << 32 | key.tid);
 	found = table_find(&m->samples, hash, same_sample, m, &key);
-	if (found != TABLE_NONE) {
-		m->ids->samples[found].samples = plus(m->ids->samples[found].samples, s->samples);
-		m->ids->samples[found].value = plus(m->ids->samples[found].value, s->value);
-		return;
+	if (found == TABLE_NONE) {
+		found = m->ids->n_samples++;
+		m->ids->samples[found] = key;
+		maker_add(m, &m->samples, hash, found);
 	}
-	m->ids->samples[m->ids->n_samples++] = key;
-	maker_add(m, &m->samples, hash, m->ids->n_samples - 1);
+	sum = &m->ids->values[(size_t)found * m->p->n_types];
+	for (uint32_t k = 0; k < m->p->n_types; k++)
+		sum[k] = plus(sum[k], values[k]);
+}
+
+/* What is the same in both parts of a difference is no part of it. */
+static void
+maker_drop_nothings(struct maker *m)
+{
+	size_t types = m->p->n_types;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->ids->n_samples; i++) {
+		int64_t *values = &m->ids->values[i * types];
+		bool some = false;
+
+		for (size_t k = 0; k < types; k++)
+			some |= values[k] != 0;
+		if (!some)
+			continue;
+		m->ids->samples[kept] = m->ids->samples[i];
+		memmove(&m->ids->values[kept * types], values, types * sizeof(*values));
+		kept++;
+	}
+	m->ids->n_samples = kept;
 }
 
 /* ---- the whole */
@@ -256,7 +276,8 @@ ids_alloc(struct maker *m)
 			return -ENOMEM;
 	}
 	ids->samples = calloc((size_t)m->p->samples.n + 1, sizeof(*ids->samples));
-	return ids->samples ? 0 : -ENOMEM;
+	ids->values = calloc((size_t)m->p->samples.n * m->p->n_types + 1, sizeof(*ids->values));
+	return ids->samples && ids->values ? 0 : -ENOMEM;
 }
 
 int
@@ -274,7 +295,9 @@ ids_init(struct ids *ids, const struct profile *p)
 	if (!m.error)
 		maker_mappings(&m);
 	for (uint32_t i = 0; i < p->samples.n && !m.error; i++)
-		maker_sample(&m, &p->samples.at[i]);
+		maker_sample(&m, i);
+	if (p->delta)
+		maker_drop_nothings(&m);
 	if (!m.error)
 		maker_functions(&m);
 	table_fini(&m.mappings);
@@ -296,5 +319,6 @@ ids_fini(struct ids *ids)
 	free(ids->function);
 	free(ids->functions);
 	free(ids->samples);
+	free(ids->values);
 	memset(ids, 0, sizeof(*ids));
 }

@@ -13,6 +13,40 @@
 
 #define NOTES_MAX 64 /* lines of comment that a collector may add */
 
+static int64_t
+saturate(uint64_t v)
+{
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+static uint64_t
+times(uint64_t a, uint64_t b)
+{
+	uint64_t product;
+
+	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+/* The sample types that Go's own profile has, or those of any other event. */
+static int
+intake_types(struct profile *p)
+{
+	const struct profile_window *w = &p->window;
+	char type[128], unit[64];
+
+	/* Strings move when others are added. */
+	snprintf(type, sizeof(type), "%s", w->is_clock ? "cpu" : strings_get(&p->strings, w->event));
+	snprintf(unit, sizeof(unit), "%s",
+		 w->is_clock ? "nanoseconds"
+		 : w->unit   ? strings_get(&p->strings, w->unit)
+			     : "count");
+	if (p->n_types)
+		return -EBADMSG;
+	if (profile_type_add(p, "samples", "count") < 0 || profile_type_add(p, type, unit) < 0)
+		return -ENOMEM;
+	return profile_period_set(p, type, unit, saturate(w->period));
+}
+
 static int
 intake_window(struct profile *p, struct cur *c)
 {
@@ -28,7 +62,7 @@ intake_window(struct profile *p, struct cur *c)
 	w->event = strings_add(&p->strings, s, n);
 	s = cur_str(c, &n);
 	w->unit = strings_add(&p->strings, s, n);
-	return w->event == STRINGS_NONE || w->unit == STRINGS_NONE ? -ENOMEM : 0;
+	return w->event == STRINGS_NONE || w->unit == STRINGS_NONE ? -ENOMEM : intake_types(p);
 }
 
 static int
@@ -113,13 +147,20 @@ intake_counts(struct profile *p, struct cur *c)
 		uint32_t tid = cur_u32(c);
 		uint64_t samples = cur_u64(c);
 		uint64_t value = cur_u64(c);
+		int64_t values[PROFILE_TYPES_MAX] = { 0 };
 
-		if (c->bad || stack < 0)
+		if (c->bad || stack < 0 || p->n_types < 2)
 			return -EBADMSG;
 		/* Readers drop a sample of nothing, or stumble over it. */
 		if (!samples && !value)
 			continue;
-		r = profile_sample_add(p, (uint32_t)stack, tid, samples, value);
+		/* Go's rule for CPU time: samples times the period, exactly. Time without samples
+		 * (which the collector knows from the CPU clock) stands for itself. */
+		if (p->window.is_clock && samples)
+			value = times(samples, p->window.period);
+		values[0] = saturate(samples);
+		values[1] = saturate(value);
+		r = profile_sample_add(p, (uint32_t)stack, tid, 0, values);
 		if (r < 0)
 			return (int)r;
 	}

@@ -13,6 +13,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/handle_profile.c \
 	fcgi/handle_symbol.c  \
 	fcgi/ids.c            fcgi/ids.h       \
+	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/intake.c         fcgi/intake.h    \
 	fcgi/names.c          fcgi/names.h     \
 	fcgi/page.c           fcgi/page.h      \

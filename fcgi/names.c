@@ -199,6 +199,7 @@ names_answer(struct names *n, struct cur *c, uint32_t object)
 {
 	uint64_t at = cur_u64(c);
 	uint64_t vaddr = cur_u64(c);
+	uint64_t entry = cur_u64(c);
 	uint8_t flags = cur_u8(c);
 	uint8_t k = cur_u8(c);
 	uint32_t place = profile_place_find(n->p, object, at);
@@ -213,7 +214,8 @@ names_answer(struct names *n, struct cur *c, uint32_t object)
 	if (c->bad)
 		return -EBADMSG;
 	if (place != PROFILE_NONE && k)
-		profile_answer(n->p, place, vaddr, flags, before, k);
+		profile_answer(n->p, place,
+			       &(struct profile_answer_is){ vaddr, entry, flags, before, k });
 	else
 		n->p->lines.n = before; /* nobody asked */
 	return 0;

@@ -30,6 +30,7 @@ profile_init(struct profile *p)
 	table_init(&p->loc_index);
 	table_init(&p->stack_index);
 	table_init(&p->thread_index);
+	table_init(&p->label_index);
 	return strings_init(&p->strings, &p->room);
 }
 
@@ -38,11 +39,12 @@ profile_fini(struct profile *p)
 {
 	struct table *const indices[] = {
 		&p->object_index, &p->map_index,   &p->place_index,
-		&p->loc_index,    &p->stack_index, &p->thread_index,
+		&p->loc_index,    &p->stack_index, &p->thread_index, &p->label_index,
 	};
 	void *const lists[] = {
 		p->objects.at, p->maps.at,   p->places.at,  p->locs.at,    p->lines.at,
 		p->frames.at,  p->stacks.at, p->threads.at, p->samples.at, p->comments.at,
+		p->values.at,  p->labels.at, p->label_sets.at,
 	};
 
 	for (size_t i = 0; i < sizeof(indices) / sizeof(indices[0]); i++)
@@ -275,7 +277,7 @@ profile_loc_add(struct profile *p, uint32_t map, uint64_t addr)
 	return p->locs.n - 1;
 }
 
-/* ---- stacks, threads, samples */
+/* ---- stacks and threads */
 
 int64_t
 profile_stack_add(struct profile *p, uint32_t id, uint8_t flags)
@@ -342,16 +344,121 @@ profile_thread_name(const struct profile *p, uint32_t tid)
 	return i == TABLE_NONE ? 0 : p->threads.at[i].name;
 }
 
+/* ---- types, labels, samples */
+
+static int
+profile_type_make(struct profile *p, struct profile_type *t, const char *type, const char *unit)
+{
+	t->type = strings_text(&p->strings, type);
+	t->unit = strings_text(&p->strings, unit);
+	return t->type == STRINGS_NONE || t->unit == STRINGS_NONE ? -ENOMEM : 0;
+}
+
 int64_t
-profile_sample_add(struct profile *p, uint32_t stack, uint32_t tid, uint64_t samples, uint64_t value)
+profile_type_add(struct profile *p, const char *type, const char *unit)
+{
+	if (p->n_types == PROFILE_TYPES_MAX)
+		return -E2BIG;
+	if (profile_type_make(p, &p->types[p->n_types], type, unit) < 0)
+		return -ENOMEM;
+	p->default_type = ++p->n_types;
+	return p->n_types - 1;
+}
+
+int
+profile_period_set(struct profile *p, const char *type, const char *unit, int64_t period)
+{
+	p->period = period;
+	return profile_type_make(p, &p->period_type, type, unit);
+}
+
+struct labels_key {
+	const struct profile_label *labels;
+	uint32_t n;
+};
+
+static bool
+same_labels(const void *ctx, uint32_t value, const void *key)
+{
+	const struct profile *p = ctx;
+	const struct profile_label_set *have = &p->label_sets.at[value];
+	const struct labels_key *want = key;
+
+	if (have->n != want->n)
+		return false;
+	for (uint32_t i = 0; i < have->n; i++) {
+		const struct profile_label *a = &p->labels.at[have->first + i], *b = &want->labels[i];
+
+		if (a->key != b->key || a->str != b->str || a->unit != b->unit || a->num != b->num)
+			return false;
+	}
+	return true;
+}
+
+/* A set without labels: number 0, from the first use on. */
+static int
+profile_labels_init(struct profile *p)
+{
+	return p->label_sets.n || LIST_ADD(&p->room, &p->label_sets) ? 0 : -ENOMEM;
+}
+
+int64_t
+profile_labels_add(struct profile *p, const struct profile_label *labels, uint32_t n)
+{
+	const struct labels_key key = { labels, n };
+	struct profile_label_set *set;
+	uint64_t hash = n;
+	uint32_t i;
+
+	if (!n)
+		return 0;
+	for (i = 0; i < n; i++)
+		hash = hash_u64(hash ^ (uint64_t)labels[i].key << 32 ^ labels[i].str,
+				(uint64_t)labels[i].num ^ labels[i].unit);
+	i = table_find(&p->label_index, hash, same_labels, p, &key);
+	if (i != TABLE_NONE)
+		return i;
+	if (profile_labels_init(p) < 0)
+		return -ENOMEM;
+	set = LIST_ADD(&p->room, &p->label_sets);
+	if (!set)
+		return -ENOMEM;
+	set->first = p->labels.n;
+	for (i = 0; i < n; i++) {
+		struct profile_label *to = LIST_ADD(&p->room, &p->labels);
+
+		if (!to)
+			return -ENOMEM;
+		*to = labels[i];
+		set->n++;
+	}
+	if (profile_index(p, &p->label_index, hash, &p->label_sets.n) < 0)
+		return -ENOMEM;
+	return p->label_sets.n - 1;
+}
+
+int64_t
+profile_sample_add(struct profile *p, uint32_t stack, uint32_t tid, uint32_t labels, const int64_t *values)
 {
 	struct profile_sample *s = LIST_ADD(&p->room, &p->samples);
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct profile_sample){ stack, tid, samples, value };
+	*s = (struct profile_sample){ stack, tid, labels };
+	for (uint32_t i = 0; i < p->n_types; i++) {
+		int64_t *value = LIST_ADD(&p->room, &p->values);
+
+		if (!value) {
+			p->samples.n--;
+			p->values.n -= i;
+			return -ENOMEM;
+		}
+		*value = values[i];
+	}
 	return p->samples.n - 1;
 }
+
+/* ---- comments */
 
 int
 profile_comment(struct profile *p, const char *text, size_t n)
@@ -391,17 +498,17 @@ profile_line_add(struct profile *p, const struct profile_line *line)
 }
 
 void
-profile_answer(struct profile *p, uint32_t place, uint64_t vaddr, uint8_t flags, uint32_t line,
-	       uint8_t n_lines)
+profile_answer(struct profile *p, uint32_t place, const struct profile_answer_is *is)
 {
 	struct profile_place *to = &p->places.at[place];
 	struct profile_object *object = &p->objects.at[to->object];
 
-	to->vaddr = vaddr;
-	to->flags = flags;
-	to->line = line;
-	to->n_lines = n_lines;
-	object->shift = vaddr - to->at;
+	to->vaddr = is->vaddr;
+	to->entry = is->entry;
+	to->flags = is->flags;
+	to->line = is->line;
+	to->n_lines = is->n_lines;
+	object->shift = is->vaddr - to->at;
 	object->shift_known = true;
 }
 

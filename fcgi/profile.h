@@ -7,7 +7,7 @@
  *   loc      an address in a map; it stands at a place
  *   line     a function and a line; a place has several where calls were inlined
  *   stack    locs, leaf first
- *   sample   so many samples of one stack in one thread
+ *   sample   a stack, its labels, and a value of each type
  *
  * The ids that the collector gave are looked up, never used as indices. Filled
  * by intake.c and names.c, completed by profile_finish(), written by enc_pprof.c.
@@ -28,6 +28,8 @@
 #define PROFILE_STACK_MAX    4096 /* frames; the collector's own limit is lower */
 #define PROFILE_BUILD_ID_MAX 64   /* bytes */
 #define PROFILE_NONE         UINT32_MAX
+#define PROFILE_TYPES_MAX    16
+#define PROFILE_LABELS_MAX   64 /* of one sample */
 
 struct profile_object {
 	uint64_t id;       /* the collector's */
@@ -52,6 +54,7 @@ struct profile_place {
 	uint32_t object;
 	uint64_t at;     /* as in WIRE_NAME_ASK */
 	uint64_t vaddr;  /* link-time address, where known */
+	uint64_t entry;  /* that of its function's first instruction; 0: unknown */
 	uint32_t line;   /* its first line: index */
 	uint8_t n_lines; /* 0: no answer (yet) */
 	uint8_t flags;   /* WIRE_ANSWER_* */
@@ -80,11 +83,26 @@ struct profile_thread {
 	uint32_t name; /* string */
 };
 
+/* Strings both: "cpu", "nanoseconds". */
+struct profile_type {
+	uint32_t type, unit;
+};
+
+/* A string, or a number where str is 0. */
+struct profile_label {
+	uint32_t key, str, unit; /* strings; unit: of the number, "" where it has none */
+	int64_t num;
+};
+
+struct profile_label_set {
+	uint32_t first, n; /* in labels */
+};
+
+/* Its values are p->values.at[i * p->n_types ...], i being its index. */
 struct profile_sample {
-	uint32_t stack; /* index */
-	uint32_t tid;
-	uint64_t samples;
-	uint64_t value; /* sum of periods */
+	uint32_t stack;  /* index */
+	uint32_t tid;    /* 0: of no thread */
+	uint32_t labels; /* index of a set; 0: none (but what tid and the stack's flags say) */
 };
 
 /* What WIRE_WINDOW and WIRE_WINDOW_END say; names as there. */
@@ -102,6 +120,13 @@ struct profile {
 	struct room room;
 	struct strings strings;
 	struct profile_window window;
+	/* What the samples' values are. */
+	struct profile_type types[PROFILE_TYPES_MAX];
+	uint32_t n_types;
+	uint32_t default_type; /* index of the type that a reader should show; n_types: not said */
+	struct profile_type period_type;
+	int64_t period;
+	bool delta; /* the difference of two: what came out as nothing is left out */
 	LIST(struct profile_object) objects;
 	LIST(struct profile_map) maps;
 	LIST(struct profile_place) places;
@@ -111,8 +136,11 @@ struct profile {
 	LIST(struct profile_stack) stacks;
 	LIST(struct profile_thread) threads;
 	LIST(struct profile_sample) samples;
+	LIST(int64_t) values;
+	LIST(struct profile_label) labels;
+	LIST(struct profile_label_set) label_sets;
 	LIST(uint32_t) comments; /* strings, in the order in which they go out */
-	struct table object_index, map_index, place_index, loc_index, stack_index, thread_index;
+	struct table object_index, map_index, place_index, loc_index, stack_index, thread_index, label_index;
 };
 
 /* Returns 0 or -ENOMEM; profile_fini() in both cases. */
@@ -150,9 +178,17 @@ int64_t profile_thread_set(struct profile *p, uint32_t tid, const char *name, si
 /* The thread's name: a string; 0 ("") when it has none. */
 uint32_t profile_thread_name(const struct profile *p, uint32_t tid);
 
-/* stack: index */
-int64_t profile_sample_add(struct profile *p, uint32_t stack, uint32_t tid, uint64_t samples,
-			   uint64_t value);
+/* One more type of value. All before the first sample, at most PROFILE_TYPES_MAX (else -E2BIG). */
+int64_t profile_type_add(struct profile *p, const char *type, const char *unit);
+/* Set the period's type, and how much of it lies between two samples. Returns 0 or -ENOMEM. */
+int profile_period_set(struct profile *p, const char *type, const char *unit, int64_t period);
+
+/* The set of these labels, in this order; the same for equal ones. 0: n is 0. */
+int64_t profile_labels_add(struct profile *p, const struct profile_label *labels, uint32_t n);
+
+/* stack: index; labels: a set, or 0; values: p->n_types of them. */
+int64_t profile_sample_add(struct profile *p, uint32_t stack, uint32_t tid, uint32_t labels,
+			   const int64_t *values);
 int profile_comment(struct profile *p, const char *text, size_t n);
 int profile_commentf(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -161,8 +197,13 @@ uint32_t profile_object_find(const struct profile *p, uint64_t id);
 uint32_t profile_place_find(const struct profile *p, uint32_t object, uint64_t at);
 /* Add a line behind the last; several, then profile_answer() with the first one's index. */
 int64_t profile_line_add(struct profile *p, const struct profile_line *line);
-void profile_answer(struct profile *p, uint32_t place, uint64_t vaddr, uint8_t flags, uint32_t line,
-		    uint8_t n_lines);
+struct profile_answer_is {
+	uint64_t vaddr, entry;
+	uint8_t flags;   /* WIRE_ANSWER_* */
+	uint32_t line;   /* index of the first */
+	uint8_t n_lines; /* ≥ 1 */
+};
+void profile_answer(struct profile *p, uint32_t place, const struct profile_answer_is *is);
 int profile_object_is(struct profile *p, uint32_t object, uint8_t flags, const void *build_id, size_t n);
 
 /*

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIXED_BYTES 18 /* place, vaddr, flags, k */
+#define FIXED_BYTES 26 /* place, vaddr, entry, flags, k */
 #define FRAME_BYTES 14 /* line, start_line, three lengths */
 
 static size_t
@@ -32,6 +32,7 @@ answer_encode(struct buf *b, const struct answer *a)
 		bytes += frame_bytes(&a->frames[--first]);
 	buf_u64(b, a->place);
 	buf_u64(b, a->vaddr);
+	buf_u64(b, a->entry);
 	buf_u8(b, a->flags);
 	buf_u8(b, (uint8_t)(a->n - first));
 	for (uint32_t i = first; i < a->n; i++) {
@@ -55,6 +56,7 @@ answer_head(struct cur *c, struct answer_head *out)
 
 	out->place = cur_u64(c);
 	out->vaddr = cur_u64(c);
+	cur_u64(c);
 	out->flags = cur_u8(c);
 	k = cur_u8(c);
 	if (k == 0 || k > CHAIN_MAX)

@@ -30,6 +30,7 @@ struct answer_frame {
 struct answer {
 	uint64_t place;              /* what was asked */
 	uint64_t vaddr;              /* its link-time address */
+	uint64_t entry;              /* of the physical function; 0: unknown */
 	uint8_t flags;               /* WIRE_ANSWER_* */
 	uint32_t n;                  /* frames, at least 1, at most CHAIN_MAX */
 	struct answer_frame *frames; /* innermost first; in the request's arena */

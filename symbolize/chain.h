@@ -21,6 +21,7 @@ struct frame {
 
 struct chain {
 	uint64_t vaddr;       /* what was asked: a link-time address */
+	uint64_t entry;       /* the first instruction of the physical function; 0: unknown */
 	struct frame *frames; /* innermost inlined call first, the physical function last;
 	                       * in the request's arena */
 	uint32_t n;           /* 0: this source knows nothing of the address */

@@ -225,6 +225,8 @@ name_function(struct elf_names *e, struct answer *a, struct answer_frame *f, con
 		source = s.name;
 	if (!source && is_start(e, a->vaddr))
 		source = "_start";
+	if (symbol)
+		a->entry = s.start;
 	if (source) {
 		a->flags |= WIRE_ANSWER_NAMED;
 		f->name = demangle_short(arena, source);
@@ -293,6 +295,7 @@ answer_go(struct elf_names *e, struct answer *a, struct arena *arena)
 	r = go_pclntab_name(e->go, &c, arena);
 	if (r < 0 || c.n == 0)
 		return r;
+	a->entry = c.entry;
 	r = answer_chain(e, a, &c, true, arena);
 	a->flags |= WIRE_ANSWER_INLINES | WIRE_ANSWER_FINAL;
 	return r < 0 ? r : 1;

@@ -201,6 +201,7 @@ go_pclntab_name(const struct go_pclntab *g, struct chain *c, struct arena *a)
 	c->flags = 0;
 	if (!go_func_find(&g->m, c->vaddr, &f))
 		return 0;
+	c->entry = f.entry;
 	w.g = g;
 	w.a = a;
 	e = walk(&w, &f, c->vaddr, &hidden);

@@ -163,8 +163,11 @@ static void
 take_answer(struct ask *a, struct cur *c)
 {
 	uint64_t place = cur_u64(c), vaddr = cur_u64(c);
+	const void *entry = cur_bytes(c, sizeof(uint64_t));
 	uint8_t flags = cur_u8(c), k = cur_u8(c);
 	struct buf text;
+
+	(void)entry;
 
 	buf_init(&text, 1 << 22);
 	for (uint8_t d = 0; d < k; d++) {

@@ -643,6 +643,7 @@ name_big(struct buf *b, uint64_t place)
 
 	buf_u64(b, place);
 	buf_u64(b, place);
+	buf_u64(b, 0);
 	buf_u8(b, WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED | WIRE_ANSWER_LINES);
 	buf_u8(b, 2);
 	for (int i = 0; i < 2; i++) {
@@ -679,6 +680,7 @@ name_place(struct buf *b, uint64_t object, uint64_t place)
 		if (!k) {
 			buf_u64(b, place);
 			buf_u64(b, num(l, 3));
+			buf_u64(b, 0);
 			buf_u8(b, (uint8_t)num(l, 4));
 		}
 		buf_u32(&all, (uint32_t)num(l, 5));

@@ -114,7 +114,7 @@ refuse_file(struct jailed *j, enum wire_file kind, const char *name)
 }
 
 struct said {
-	uint64_t place, vaddr;
+	uint64_t place, vaddr, entry;
 	uint8_t flags, k;
 	char name[256], system_name[256], file[256];
 	uint32_t line;
@@ -146,6 +146,7 @@ answers(struct jailed *j, struct said *to, size_t max)
 	for (uint16_t i = 0; i < n; i++) {
 		to[i].place = cur_u64(&c);
 		to[i].vaddr = cur_u64(&c);
+		to[i].entry = cur_u64(&c);
 		to[i].flags = cur_u8(&c);
 		to[i].k = cur_u8(&c);
 		for (uint8_t k = 0; k < to[i].k; k++) {
@@ -229,6 +230,7 @@ quick_answers_come_before_the_debug_file_is_asked_for(void **state)
 	assert_int_equal(answers(&j, said, 4), 3);
 	assert_int_equal(said[0].place, 0x1010);
 	assert_int_equal(said[0].vaddr, ELF_TEXT + 0x10);
+	assert_int_equal(said[0].entry, ELF_TEXT);
 	assert_int_equal(said[0].flags, WIRE_ANSWER_NAMED | WIRE_ANSWER_FINAL);
 	assert_string_equal(said[0].name, "Foo::bar");
 	assert_string_equal(said[0].system_name, "_ZN3FooIiE3barEv.constprop.0");

@@ -65,7 +65,7 @@ static struct decoded {
 	struct location locations[MAX];
 	struct function functions[MAX];
 	char strings[MAX][512];
-	uint64_t comments[MAX], time, duration, period;
+	uint64_t comments[MAX], time, duration, period, default_type;
 	int n_types, n_samples, n_mappings, n_locations, n_functions, n_strings, n_comments;
 } got;
 
@@ -232,6 +232,9 @@ read_profile(struct bytes b)
 			break;
 		case 13:
 			numbers(got.comments, &got.n_comments, v, inner);
+			break;
+		case 14:
+			got.default_type = v;
 			break;
 		default:
 			fail_msg("field %u", f);
@@ -405,7 +408,9 @@ add_sample(uint32_t stack_id, uint32_t tid, uint64_t samples)
 	int64_t stack = profile_stack_find(&p, stack_id);
 
 	assert_true(stack >= 0);
-	assert_true(profile_sample_add(&p, (uint32_t)stack, tid, samples, samples * 77) >= 0);
+	assert_true(profile_sample_add(&p, (uint32_t)stack, tid, 0,
+				       (const int64_t[]){ (int64_t)samples, (int64_t)samples * p.period }) >=
+		    0);
 }
 
 /* Name a place with one line, or with an inlined call in front of it. */
@@ -425,7 +430,11 @@ name(uint64_t object, uint64_t at, uint64_t vaddr, const char *fn, const char *i
 	line.system_name = strings_printf(&p.strings, "_Z%s", fn);
 	line.line = 20;
 	profile_line_add(&p, &line);
-	profile_answer(&p, place, vaddr, WIRE_ANSWER_NAMED, first, (uint8_t)(p.lines.n - first));
+	profile_answer(&p, place,
+		       &(struct profile_answer_is){ .vaddr = vaddr,
+						    .flags = WIRE_ANSWER_NAMED,
+						    .line = first,
+						    .n_lines = (uint8_t)(p.lines.n - first) });
 }
 
 static int
@@ -439,6 +448,9 @@ setup(void **state)
 					    .duration_ns = 2000000000,
 					    .ended = true };
 	p.window.event = strings_text(&p.strings, "task-clock");
+	profile_type_add(&p, "samples", "count");
+	profile_type_add(&p, "cpu", "nanoseconds");
+	profile_period_set(&p, "cpu", "nanoseconds", 10000000);
 	add_map(7, 20, WIRE_MAP_FILE, 0, 0x7f0000000000, "/lib/libx.so (deleted)");
 	add_map(3, 10, WIRE_MAP_FILE, WIRE_MAP_MAIN, 0x555500000000, "/bin/main");
 	add_map(4, 10, WIRE_MAP_FILE, WIRE_MAP_MAIN, 0x555500010000, "/bin/main");
@@ -549,9 +561,10 @@ static void
 a_counter_carries_its_own_weight(void **state)
 {
 	(void)state;
-	p.window.is_clock = false;
-	p.window.period = 1;
-	p.window.event = strings_text(&p.strings, "cycles");
+	p.types[1].type = strings_text(&p.strings, "cycles");
+	p.types[1].unit = strings_text(&p.strings, "count");
+	profile_period_set(&p, "cycles", "count", 1);
+	p.values.at[1] = 3 * 77;
 	encode();
 	assert_null(judge());
 	assert_string_equal(string(got.types[1].type), "cycles");
@@ -679,13 +692,40 @@ equal_functions_are_one(void **state)
 static void
 values_beyond_what_fits_are_the_largest(void **state)
 {
+	const int64_t values[] = { INT64_MAX - 1, 7 };
+
 	(void)state;
-	add_sample(4, 60, UINT64_MAX);
-	add_sample(4, 61, INT64_MAX / 2);
+
+	for (int i = 0; i < 2; i++)
+		profile_sample_add(&p, (uint32_t)profile_stack_find(&p, 4), 60, 0, values);
 	encode();
 	assert_int_equal(got.samples[4].values[0], INT64_MAX);
-	assert_int_equal(got.samples[5].values[1], INT64_MAX);
+	assert_int_equal(got.samples[4].values[1], 14);
 	assert_null(judge());
+}
+
+static void
+what_two_have_in_common_is_no_part_of_their_difference(void **state)
+{
+	const int64_t more[] = { 5, 50 }, less[] = { -5, -50 };
+
+	(void)state;
+	p.delta = true;
+	for (int i = 0; i < 2; i++)
+		profile_sample_add(&p, (uint32_t)profile_stack_find(&p, 4), 60, 0, i ? less : more);
+	profile_sample_add(&p, (uint32_t)profile_stack_find(&p, 4), 61, 0, less);
+	encode();
+	assert_int_equal(got.n_samples, 5);
+	assert_int_equal(got.samples[4].values[1], -50);
+}
+
+static void
+the_type_to_show_goes_out_by_name(void **state)
+{
+	(void)state;
+	p.default_type = 0;
+	encode();
+	assert_string_equal(string(got.default_type), "samples");
 }
 
 static void
@@ -694,8 +734,9 @@ a_profile_without_anything_is_valid(void **state)
 	(void)state;
 	profile_fini(&p);
 	assert_int_equal(profile_init(&p), 0);
-	p.window.is_clock = true;
-	p.window.period = 10000000;
+	profile_type_add(&p, "samples", "count");
+	profile_type_add(&p, "cpu", "nanoseconds");
+	profile_period_set(&p, "cpu", "nanoseconds", 10000000);
 	encode();
 	assert_null(judge());
 	assert_int_equal(got.n_samples, 0);
@@ -777,6 +818,8 @@ main(void)
 		TEST(a_library_mapped_again_where_it_was_is_one_mapping),
 		TEST(equal_functions_are_one),
 		TEST(values_beyond_what_fits_are_the_largest),
+		TEST(what_two_have_in_common_is_no_part_of_their_difference),
+		TEST(the_type_to_show_goes_out_by_name),
 		TEST(a_profile_without_anything_is_valid),
 		TEST(no_place_for_the_file_is_an_error_and_no_torn_file),
 		TEST(each_rule_that_is_broken_is_seen),

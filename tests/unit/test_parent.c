@@ -189,8 +189,7 @@ take_names(struct outcome *of)
 	for (n = cur_u16(&c); n; n--) {
 		uint8_t flags, k;
 
-		cur_u64(&c);
-		cur_u64(&c);
+		cur_bytes(&c, 24); /* place, vaddr, entry */
 		flags = cur_u8(&c);
 		o->answers++;
 		o->finals += flags & WIRE_ANSWER_FINAL ? 1 : 0;

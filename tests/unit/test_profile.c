@@ -90,6 +90,19 @@ take_stack(uint32_t id, uint16_t k, uint32_t map, uint64_t addr)
 }
 
 static int
+take_window(bool is_clock, const char *event, const char *unit)
+{
+	buf_u64(&b, 1);
+	buf_u64(&b, 1);
+	buf_u8(&b, is_clock);
+	buf_u64(&b, is_clock ? 10000000 : 1);
+	put_text(event);
+	put_text(unit);
+	return take(WIRE_WINDOW);
+}
+
+/* value: ten times as much */
+static int
 take_count(uint32_t stack, uint64_t samples)
 {
 	buf_u16(&b, 1);
@@ -100,12 +113,26 @@ take_count(uint32_t stack, uint64_t samples)
 	return take(WIRE_COUNTS);
 }
 
+static void
+answer(uint32_t place, uint64_t vaddr, const struct profile_line *line)
+{
+	const struct profile_answer_is is = {
+		.vaddr = vaddr,
+		.flags = WIRE_ANSWER_NAMED,
+		.line = (uint32_t)profile_line_add(&p, line),
+		.n_lines = 1,
+	};
+
+	profile_answer(&p, place, &is);
+}
+
 /* ---- the collector's messages */
 
 static void
 ids_are_looked_up_and_never_used_as_indices(void **state)
 {
 	(void)state;
+	assert_int_equal(take_window(true, "task-clock", "nanoseconds"), 0);
 	assert_int_equal(take_map(0xfffffffe, UINT64_MAX, WIRE_MAP_FILE, 0, "/bin/a"), 0);
 	assert_int_equal(take_stack(0x80000001, 2, 0xfffffffe, 0x400010), 0);
 	assert_int_equal(take_count(0x80000001, 3), 0);
@@ -200,10 +227,43 @@ static void
 counts_of_nothing_are_left_out(void **state)
 {
 	(void)state;
+	assert_int_equal(take_window(true, "task-clock", "nanoseconds"), 0);
 	assert_int_equal(take_map(1, 1, WIRE_MAP_FILE, 0, "/bin/a"), 0);
 	assert_int_equal(take_stack(1, 1, 1, 0x400000), 0);
 	assert_int_equal(take_count(1, 0), 0);
 	assert_int_equal(p.samples.n, 0);
+}
+
+static void
+a_window_says_what_its_counts_are(void **state)
+{
+	(void)state;
+	assert_int_equal(take_map(1, 1, WIRE_MAP_FILE, 0, "/bin/a"), 0);
+	assert_int_equal(take_stack(1, 1, 1, 0x400000), 0);
+	assert_int_equal(take_count(1, 3), -EBADMSG);
+	assert_int_equal(take_window(false, "page-faults", ""), 0);
+	assert_int_equal(take_count(1, 3), 0);
+	assert_string_equal(strings_get(&p.strings, p.types[1].type), "page-faults");
+	assert_string_equal(strings_get(&p.strings, p.types[1].unit), "count");
+	assert_int_equal(p.values.at[1], 30);
+	/* Twice would make the values wider in the middle. */
+	assert_int_equal(take_window(true, "task-clock", "nanoseconds"), -EBADMSG);
+}
+
+static void
+equal_labels_are_one_set(void **state)
+{
+	struct profile_label l[2] = { { .key = 1, .str = 2 }, { .key = 3, .num = 4 } };
+	int64_t both, one;
+
+	(void)state;
+	assert_int_equal(profile_labels_add(&p, l, 0), 0);
+	both = profile_labels_add(&p, l, 2);
+	one = profile_labels_add(&p, l, 1);
+	assert_true(both > 0 && one > 0 && both != one);
+	assert_int_equal(profile_labels_add(&p, l, 2), both);
+	l[1].num = 5;
+	assert_int_not_equal(profile_labels_add(&p, l, 2), both);
 }
 
 static void
@@ -247,7 +307,7 @@ every_place_has_a_line_at_the_end_and_every_stack_a_frame(void **state)
 	line.name = strings_text(&p.strings, "known");
 	place = profile_place_find(&p, profile_object_find(&p, 5), 0x1000);
 	assert_int_not_equal(place, PROFILE_NONE);
-	profile_answer(&p, place, 0x2000, WIRE_ANSWER_NAMED, (uint32_t)profile_line_add(&p, &line), 1);
+	answer(place, 0x2000, &line);
 	assert_int_equal(profile_finish(&p, &made_up), 0);
 
 	assert_int_equal(made_up, 2);
@@ -276,7 +336,7 @@ a_program_at_fixed_addresses_keeps_its_row(void **state)
 	(void)state;
 	assert_int_equal(take_map(1, 5, WIRE_MAP_FILE, WIRE_MAP_MAIN, "/bin/a"), 0);
 	assert_int_equal(take_stack(1, 1, 1, 0x400000), 0);
-	profile_answer(&p, 0, 0x400000, WIRE_ANSWER_NAMED, (uint32_t)profile_line_add(&p, &line), 1);
+	answer(0, 0x400000, &line);
 	assert_int_equal(profile_finish(&p, &made_up), 0);
 	assert_false(p.maps.at[0].link_time);
 }
@@ -368,6 +428,8 @@ main(void)
 		TEST(more_than_the_memory_allows_is_refused),
 		TEST(a_thread_has_its_last_name),
 		TEST(counts_of_nothing_are_left_out),
+		TEST(a_window_says_what_its_counts_are),
+		TEST(equal_labels_are_one_set),
 		TEST(a_refusal_without_a_status_of_an_error_is_503),
 		TEST(every_place_has_a_line_at_the_end_and_every_stack_a_frame),
 		TEST(a_program_at_fixed_addresses_keeps_its_row),
