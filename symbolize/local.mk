@@ -30,6 +30,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/go_inltree.c      symbolize/go_inltree.h     \
 	symbolize/go_module.c       symbolize/go_module.h      \
 	symbolize/go_moduledata.c   symbolize/go_moduledata.h  \
+	symbolize/go_offsets.c      symbolize/go_offsets.h     \
 	symbolize/go_pclntab.c      symbolize/go_pclntab.h     \
 	symbolize/go_pcvalue.c      symbolize/go_pcvalue.h     \
 	symbolize/go_reloc.c        symbolize/go_reloc.h       \
@@ -39,6 +40,8 @@ libsymbolize_a_SOURCES = \
 	symbolize/jit_source.c                                 \
 	symbolize/kallsyms.c        symbolize/kallsyms.h       \
 	symbolize/kernel_source.c                              \
+	symbolize/memory.c          symbolize/memory.h         \
+	symbolize/memory_window.c   symbolize/memory_window.h  \
 	symbolize/minidebug.c       symbolize/minidebug.h      \
 	symbolize/naming.c          symbolize/naming.h         \
 	symbolize/object.c          symbolize/object.h         \

@@ -4,6 +4,10 @@
  * Nothing is read that was not asked for, but for gaps between wanted bytes: and those only
  * inside pages that hold wanted bytes, or that /proc/PID/pagemap shows present, so that no
  * page comes into being because we looked at it. All addresses are the node's.
+ *
+ * Costs, of a process with seccomp's filter: 2.5 us a pread of some hundred bytes, 0.25 us
+ * more for each KB. So many small reads are merged (memory_read_many), and what a list leads
+ * to is read by blocks that are kept (memory_window.h).
  */
 #ifndef PPD_SYMBOLIZE_MEMORY_H
 #define PPD_SYMBOLIZE_MEMORY_H
@@ -16,6 +20,7 @@
 #include "base/err.h"
 
 #define MEMORY_RANGES_MAX 65536
+#define MEMORY_PAGE 4096u /* bytes; on a machine with larger ones, parts of a page */
 
 #define MEMORY_READ 1u
 #define MEMORY_WRITE 2u
@@ -39,7 +44,7 @@ struct memory {
 	uint64_t calls, bytes;            /* what was read so far, to be told */
 };
 
-/* The descriptors stay the caller's. Reads the maps. Returns 0 or -errno with the reason
+/* The descriptors stay the caller's; m must not be moved afterwards. Reads the maps. Returns 0 or -errno with the reason
  * (-ESRCH: the process has gone). */
 int memory_open(struct memory *m, int mem_fd, int maps_fd, int pagemap_fd, struct err *why);
 void memory_close(struct memory *m);
@@ -48,6 +53,10 @@ int memory_refresh(struct memory *m, struct err *why);
 
 /* The range that holds an address, or NULL. */
 const struct memory_range *memory_range(const struct memory *m, uint64_t addr);
+
+/* Which of n pages from `addr` on (a multiple of MEMORY_PAGE) the node has touched: in RAM or
+ * swapped out. Without a pagemap all are taken to be. Never fails: what it cannot tell is 0. */
+void memory_touched(struct memory *m, uint64_t addr, size_t n, unsigned char *touched);
 
 /* All n bytes, or -EFAULT; -ESRCH when the process has gone. */
 int memory_read(struct memory *m, uint64_t addr, void *to, size_t n);
