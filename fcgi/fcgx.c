@@ -137,6 +137,14 @@ fcgx_request(struct fcgx *f, struct request *req)
 	return fcgx_body(f, req);
 }
 
+static int
+fcgx_put(void *ctx, const void *bytes, size_t n)
+{
+	struct fcgx *f = ctx;
+
+	return FCGX_PutStr(bytes, (int)n, f->r.out) == (int)n ? 0 : -EPIPE;
+}
+
 void
 fcgx_reply(struct fcgx *f, const struct request *req, const struct reply *r)
 {
@@ -147,8 +155,15 @@ fcgx_reply(struct fcgx *f, const struct request *req, const struct reply *r)
 	reply_head(r, without_body, &head);
 	if (!buf_error(&head) && !buf_error(&r->body)) {
 		FCGX_PutStr((const char *)head.data, (int)head.len, f->r.out);
-		if (!without_body)
+		if (!without_body && r->stream) {
+			struct sink sink;
+
+			sink_init(&sink, fcgx_put, f);
+			r->stream(r->stream_ctx, &sink);
+			sink_flush(&sink);
+		} else if (!without_body) {
 			FCGX_PutStr((const char *)r->body.data, (int)r->body.len, f->r.out);
+		}
 	}
 	buf_fini(&head);
 }

@@ -3,42 +3,35 @@
 #include "fcgi/handle.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "fcgi/capture.h"
 #include "fcgi/comments.h"
-#include "fcgi/enc_pprof.h"
+#include "fcgi/deliver.h"
 #include "fcgi/params.h"
 
-/* 4,000 stacks of 8-31 frames: level 1 takes 8 ms for 196 kB, level 3 10 ms for 194 kB, level 6 15 ms
- * for 189 kB. */
-#define ZLIB_LEVEL 1
-
-/* The window is over: make its profile the reply. Returns 0 or -errno. */
+/* The window is over: all that will be known of it. Returns 0 or -errno. */
 static int
-profile_reply(struct profile *p, const struct comments_node *node, struct reply *to)
+profile_complete(struct profile *p, const struct comments_node *node, uint32_t *made_up)
 {
-	uint64_t start_ms = app_now_ms();
-	uint32_t made_up;
-	int r;
+	int r = profile_finish(p, made_up);
 
-	r = profile_finish(p, &made_up);
-	if (r == 0)
-		r = comments_add(p, node, made_up);
-	if (r == 0)
-		r = enc_pprof(p, ZLIB_LEVEL, &to->body);
-	if (r < 0)
-		return r;
-	to->type = reply_binary;
-	to->filename = "profile";
-	log_info("window %llu node %s: %llu samples, %llu lost, %u stacks, %u places (%u without an "
-		 "answer), "
-		 "%zu bytes, %llu ms",
-		 (unsigned long long)p->window.number, node->name, (unsigned long long)p->window.samples,
-		 (unsigned long long)p->window.lost, p->stacks.n, p->places.n, made_up, to->body.len,
-		 (unsigned long long)(app_now_ms() - start_ms));
-	return 0;
+	return r < 0 ? r : comments_add(p, node, *made_up);
+}
+
+static void
+profile_log(const struct profile *p, const struct comments_node *node, uint32_t made_up, const char *why)
+{
+	const struct profile_window *w = &p->window;
+
+	if (why)
+		log_info("window %llu node %s: %s", (unsigned long long)w->number, node->name, why);
+	else
+		log_info("window %llu node %s: %llu samples, %llu lost, %u stacks, %u places (%u without an answer)",
+			 (unsigned long long)w->number, node->name, (unsigned long long)w->samples,
+			 (unsigned long long)w->lost, p->stacks.n, p->places.n, made_up);
 }
 
 static void
@@ -47,28 +40,30 @@ profile_capture(const struct app *app, const struct request *req, const struct p
 {
 	struct comments_node node = { state_string(s, found->name), state_string(s, found->exe),
 				      found->pid };
-	struct refusal no;
-	struct profile p;
-	int r;
+	struct profile *p = malloc(sizeof(*p));
+	struct refusal no = { .status = 503, .text = "out of memory" };
+	uint32_t made_up = 0;
+	int r = p ? profile_init(p) : -ENOMEM;
 
-	r = profile_init(&p);
 	if (r == 0)
-		r = capture(app, req, params, found->number, &p, &no);
-	else
-		refusal_set(&no, 503, 0, "out of memory");
+		r = capture(app, req, params, found->number, p, &no);
 	if (r == 0) {
-		r = profile_reply(&p, &node, to);
+		r = profile_complete(p, &node, &made_up);
 		if (r < 0)
 			refusal_set(&no, 503, 0, "the profile could not be written: %s", strerror(-r));
 	}
 	if (r == -ECONNABORTED)
 		refusal_set(&no, 408, 0, "the client has gone");
-	if (r < 0) {
-		handle_refusal(to, &no);
-		log_info("window %llu node %s: %s", (unsigned long long)p.window.number, node.name,
-			 no.text);
+	if (p)
+		profile_log(p, &node, made_up, r < 0 ? no.text : NULL);
+	if (r == 0) {
+		deliver(params, p, "profile", to);
+		return;
 	}
-	profile_fini(&p);
+	handle_refusal(to, &no);
+	if (p)
+		profile_fini(p);
+	free(p);
 }
 
 void

@@ -4,6 +4,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/capture.c        fcgi/capture.h   \
 	fcgi/client.c         fcgi/client.h    \
 	fcgi/comments.c       fcgi/comments.h  \
+	fcgi/deliver.c        fcgi/deliver.h   \
 	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
 	fcgi/fcgx.c           fcgi/fcgx.h      \
 	fcgi/gone.c           fcgi/gone.h      \
@@ -13,8 +14,8 @@ libfcgiapp_a_SOURCES = \
 	fcgi/handle_profile.c \
 	fcgi/handle_symbol.c  \
 	fcgi/ids.c            fcgi/ids.h       \
-	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/intake.c         fcgi/intake.h    \
+	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/names.c          fcgi/names.h     \
 	fcgi/page.c           fcgi/page.h      \
 	fcgi/params.c         fcgi/params.h    \
@@ -24,6 +25,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/request.c        fcgi/request.h   \
 	fcgi/room.c           fcgi/room.h      \
 	fcgi/route.c          fcgi/route.h     \
+	fcgi/sink.c           fcgi/sink.h      \
 	fcgi/state.c          fcgi/state.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \

@@ -39,10 +39,31 @@ reply_init(struct reply *r)
 	buf_init(&r->body, REPLY_BODY_MAX);
 }
 
+static void
+reply_end_stream(struct reply *r)
+{
+	if (r->stream_free)
+		r->stream_free(r->stream_ctx);
+	r->stream = NULL;
+	r->stream_free = NULL;
+	r->stream_ctx = NULL;
+}
+
 void
 reply_fini(struct reply *r)
 {
+	reply_end_stream(r);
 	buf_fini(&r->body);
+}
+
+void
+reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to), void (*stream_free)(void *ctx),
+	     void *ctx)
+{
+	reply_end_stream(r);
+	r->stream = stream;
+	r->stream_free = stream_free;
+	r->stream_ctx = ctx;
 }
 
 void
@@ -58,6 +79,7 @@ reply_error(struct reply *r, int status, const char *fmt, ...)
 	r->type = reply_text;
 	r->filename = NULL;
 	r->failed = true;
+	reply_end_stream(r);
 	buf_reset(&r->body);
 	text_clean(&r->body, text, strlen(text));
 	buf_u8(&r->body, '\n');
@@ -87,7 +109,7 @@ reply_head(const struct reply *r, bool without_body, struct buf *out)
 		buf_printf(out, "Retry-After: %d\r\n", r->retry_after_s);
 	if (*r->location)
 		buf_printf(out, "Location: %s\r\n", r->location);
-	if (!without_body)
+	if (!without_body && !r->stream)
 		buf_printf(out, "Content-Length: %zu\r\n", r->body.len);
 	buf_text(out, "\r\n");
 }

@@ -1,8 +1,9 @@
 /*
- * reply.h - an answer, complete before its first byte goes out.
+ * reply.h - an answer, known before its first byte goes out.
  *
- * A profile is known only when its window has ended, and until then its status
- * may still change; so nothing is streamed.
+ * A profile is known only when its window has ended, and until then its status may still
+ * change. The body is there as bytes, or is written while it goes out (`stream`): then
+ * nothing can go wrong any more but the client's going away.
  */
 #ifndef PPD_FCGI_REPLY_H
 #define PPD_FCGI_REPLY_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "fcgi/sink.h"
 
 #define REPLY_BODY_MAX     (64u << 20)
 #define REPLY_LOCATION_MAX 2560
@@ -23,6 +25,10 @@ struct reply {
 	bool failed;                       /* an error text: X-Go-Pprof lets `go tool pprof` show it */
 	char location[REPLY_LOCATION_MAX]; /* "": none */
 	struct buf body;
+	/* Writes the body; NULL: it is in `body`. Its errors are the sink's. */
+	void (*stream)(void *ctx, struct sink *to);
+	void (*stream_free)(void *ctx); /* called by reply_fini; NULL: nothing to free */
+	void *stream_ctx;
 };
 
 extern const char reply_text[]; /* "text/plain; charset=utf-8" */
@@ -32,6 +38,10 @@ extern const char reply_binary[]; /* scrapers refuse a profile of any other type
 /* 200, text/plain, nothing in it. */
 void reply_init(struct reply *r);
 void reply_fini(struct reply *r);
+
+/* The body will be written by `stream`; ctx is taken (also when the reply becomes an error). */
+void reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to), void (*stream_free)(void *ctx),
+		  void *ctx);
 
 /* Make it an error, whatever it was: status, text and a newline. */
 void reply_error(struct reply *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
