@@ -474,7 +474,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 304,
 		.md_next = 544,
 		.wrapper_func_id = 21,
-		.labels_slice = false,
 		.wait_reasons = reasons_18,
 	},
 	{ /* go1.19.13 */
@@ -527,7 +526,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 304,
 		.md_next = 544,
 		.wrapper_func_id = 21,
-		.labels_slice = false,
 		.wait_reasons = reasons_19,
 	},
 	{ /* go1.20.14 */
@@ -580,7 +578,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 560,
 		.wrapper_func_id = 21,
-		.labels_slice = false,
 		.wait_reasons = reasons_20,
 	},
 	{ /* go1.21.13 */
@@ -633,7 +630,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 584,
 		.wrapper_func_id = 21,
-		.labels_slice = false,
 		.wait_reasons = reasons_21,
 	},
 	{ /* go1.22.12 */
@@ -686,7 +682,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 584,
 		.wrapper_func_id = 22,
-		.labels_slice = false,
 		.wait_reasons = reasons_22,
 	},
 	{ /* go1.23.5 */
@@ -739,7 +734,6 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 576,
 		.wrapper_func_id = 22,
-		.labels_slice = false,
 		.wait_reasons = reasons_23,
 	},
 	{ /* go1.24.4 */
@@ -792,7 +786,7 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 576,
 		.wrapper_func_id = 22,
-		.labels_slice = true,
+		.labels_slice = 1,
 		.wait_reasons = reasons_24,
 	},
 	{ /* go1.25.5 */
@@ -845,7 +839,7 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 576,
 		.wrapper_func_id = 23,
-		.labels_slice = true,
+		.labels_slice = 1,
 		.wait_reasons = reasons_25,
 	},
 	{ /* go1.26.0 */
@@ -898,7 +892,7 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 320,
 		.md_next = 584,
 		.wrapper_func_id = 23,
-		.labels_slice = true,
+		.labels_slice = 1,
 		.wait_reasons = reasons_26,
 	},
 	{ /* go1.27.3 */
@@ -951,7 +945,7 @@ static const struct go_offsets columns[] = {
 		.md_gofunc = 344,
 		.md_next = 560,
 		.wrapper_func_id = 23,
-		.labels_slice = true,
+		.labels_slice = 1,
 		.wait_reasons = reasons_27,
 	},
 };

@@ -313,7 +313,9 @@ func main() {
 			}
 		}
 		fmt.Printf("\t\t.wrapper_func_id = %d,\n", p.constant("internal/abi.FuncIDWrapper", "runtime.funcID_wrapper"))
-		fmt.Printf("\t\t.labels_slice = %v,\n", p.minor >= 24)
+		if p.minor >= 24 {
+			fmt.Printf("\t\t.labels_slice = 1,\n")
+		}
 		fmt.Printf("\t\t.wait_reasons = reasons_%d,\n\t},\n", p.minor)
 	}
 	fmt.Print(tail)
