@@ -35,6 +35,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/go_pcvalue.c      symbolize/go_pcvalue.h     \
 	symbolize/go_reloc.c        symbolize/go_reloc.h       \
 	symbolize/go_rows.c         symbolize/go_rows.h        \
+	symbolize/go_traceback.c    symbolize/go_traceback.h   \
 	symbolize/image.c           symbolize/image.h          \
 	symbolize/jit_map.c         symbolize/jit_map.h        \
 	symbolize/jit_source.c                                 \

@@ -184,6 +184,10 @@ UNIT_TESTS += tests/unit/test_go_pclntab
 tests_unit_test_go_pclntab_SOURCES = tests/unit/test_go_pclntab.c
 tests_unit_test_go_pclntab_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_go_traceback
+tests_unit_test_go_traceback_SOURCES = tests/unit/test_go_traceback.c tests/unit/go_maker.h
+tests_unit_test_go_traceback_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_serve
 tests_unit_test_serve_SOURCES = tests/unit/test_serve.c tests/unit/kid.h
 tests_unit_test_serve_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
