@@ -1,5 +1,5 @@
 // go_profiled is the Go node of the tests: it does what its flags say, then prints one line of
-// JSON and answers, until its seconds are over or its standard input's writer is gone.
+// JSON and answers until its seconds are over.
 //
 //	go_profiled [FLAGS] SECONDS
 //
