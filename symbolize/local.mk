@@ -28,6 +28,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/elf_source.c                                 \
 	symbolize/go_func.c         symbolize/go_func.h        \
 	symbolize/go_inltree.c      symbolize/go_inltree.h     \
+	symbolize/go_labels.c       symbolize/go_labels.h      \
 	symbolize/go_module.c       symbolize/go_module.h      \
 	symbolize/go_moduledata.c   symbolize/go_moduledata.h  \
 	symbolize/go_offsets.c      symbolize/go_offsets.h     \

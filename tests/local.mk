@@ -184,6 +184,10 @@ UNIT_TESTS += tests/unit/test_go_pclntab
 tests_unit_test_go_pclntab_SOURCES = tests/unit/test_go_pclntab.c
 tests_unit_test_go_pclntab_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_go_labels
+tests_unit_test_go_labels_SOURCES = tests/unit/test_go_labels.c tests/unit/fake_memory.h
+tests_unit_test_go_labels_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_go_traceback
 tests_unit_test_go_traceback_SOURCES = tests/unit/test_go_traceback.c tests/unit/go_maker.h
 tests_unit_test_go_traceback_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
