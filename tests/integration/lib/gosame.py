@@ -5,7 +5,7 @@ function returns a Result; result.check(case) fails the test with the first diff
 """
 import collections
 
-from . import gotext
+from . import gotext, pprof
 
 
 class Result:
@@ -48,9 +48,13 @@ def _show(pcs):
     return "@ " + " ".join(hex(pc) for pc in pcs[:40])
 
 
-def _between(low, value, high, slack=0.0):
-    return all(a - slack * abs(a) - (slack > 0) <= v <= b + slack * abs(b) + (slack > 0)
-               for a, v, b in zip(map(min, low, high), value, map(max, low, high)))
+# A time of ours is made with our own measure of the clock, Go's with its own: of each value the share that it may differ.
+EXACT, TIMED = (0, 0, 0, 0), (0, 0.005)
+
+
+def _between(low, value, high, slack=EXACT):
+    return all(min(a, b) * (1 - part) - bool(part) <= v <= max(a, b) * (1 + part) + bool(part)
+               for a, v, b, part in zip(low, value, high, slack))
 
 
 def _frames_by_pcs(rows):
@@ -128,7 +132,7 @@ def contention(before, ours, after):
         a, v, b = low.get(pcs, []), mine.get(pcs, []), high.get(pcs, [])
         a = a or [(0, 0)] * len(b)
         good = (v or a[:1] == [(0, 0)]) and len(a) == len(b) and len(v or a) == len(b) and all(
-            _between(x, y, z, 0 if raw else 0.005) for x, y, z in zip(a, v or a, b))
+            _between(x, y, z, EXACT if raw else TIMED) for x, y, z in zip(a, v or a, b))
         result.row(a == b, bool(good), f"{_show(pcs)}: ours {v}, Go's {a} then {b}")
     if ours.period != after.period:
         result.bad.append(f"sampling period={ours.period}, Go's {after.period}")
@@ -211,21 +215,19 @@ def stacks(before, ours, after, moving=("running", "runnable")):
 # ---- protobufs, decoded by lib/pprof.py
 
 def _samples(p):
-    found = collections.Counter()
     out = {}
     for s in p.samples:
         frames = tuple((f.name, f.file, f.line) for f in p.frames(s))
-        if passing(f[0] for f in frames):
+        if passing(f[0] for f in frames) or not any(s.values):
             continue
         # A block's size is a number without a unit for Go; what else ours say of a sample is told by other names.
         labels = tuple(sorted((k, tuple(v[0] if isinstance(v, tuple) else v for v in values)) for k, values in s.labels.items()))
         key = (frames, labels)
-        found[key] += 1
         out[key] = tuple(map(sum, zip(out[key], s.values))) if key in out else s.values
     return out
 
 
-def profiles(before, ours, after, what, slack=0.0):
+def profiles(before, ours, after, what, slack=EXACT):
     """Two protobufs of Go's and one of ours: types, and each sample that stood still."""
     result = Result(what)
     for field in ("sample_types", "period_type", "period", "default_sample_type"):
@@ -242,13 +244,33 @@ def profiles(before, ours, after, what, slack=0.0):
     return result
 
 
-def sums(p, keys=None):
-    """Function to its flat and cumulative values, over all samples or those of `keys`."""
-    flat, cumulative = collections.defaultdict(list), collections.defaultdict(list)
-    for (frames, labels), values in _samples(p).items():
-        if keys is not None and (frames, labels) not in keys:
-            continue
-        flat[frames[0][0] if frames else ""].append(values)
-        for name in {f[0] for f in frames}:
-            cumulative[name].append(values)
-    return {name: tuple(map(sum, zip(*v))) for name, v in flat.items()}, {name: tuple(map(sum, zip(*v))) for name, v in cumulative.items()}
+# ---- any of Go's answers
+
+def _by_profiles(slack):
+    return lambda what: (pprof.decode, lambda *three: profiles(*three, what, slack))
+
+
+def _by(read, compare):
+    return lambda what: (read, compare)
+
+
+def _heap_text(what):
+    return gotext.heap, lambda *three: heap(*three, what)
+
+
+ANSWERS = {
+    "heap?debug=1": _heap_text, "allocs?debug=1": _heap_text, "heap": _by_profiles(EXACT), "allocs": _by_profiles(EXACT),
+    "block?debug=1": _by(gotext.contention, contention), "block": _by_profiles(TIMED),
+    "mutex?debug=1": _by(gotext.contention, contention), "mutex": _by_profiles(TIMED),
+    "goroutine?debug=1": _by(gotext.counts, counts), "goroutine": _by_profiles(EXACT),
+    "goroutine?debug=2": _by(gotext.stacks, stacks),
+    "threadcreate?debug=1": _by(gotext.counts, counts),
+}
+
+
+def bracket(path, theirs, ours):
+    """The Result of one of ANSWERS; theirs and ours are functions of the path that return a body."""
+    read, compare = ANSWERS[path](path)
+    before = read(theirs(path))
+    mine = read(ours(path))
+    return compare(before, mine, read(theirs(path)))

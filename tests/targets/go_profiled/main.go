@@ -35,7 +35,8 @@ var (
 	block    = flag.Int("blockrate", 0, "runtime.SetBlockProfileRate; 0: off")
 	fraction = flag.Int("mutexfraction", 0, "runtime.SetMutexProfileFraction; 0: off")
 	noRate   = flag.Bool("norate", false, "no profile at all: the three rates are 0")
-	gcEvery  = flag.Duration("gc", 0, "collect garbage so often; 0: only at the beginning")
+	collect  = flag.Bool("collect", true, "collect garbage twice before the line is printed: all allocations are published")
+	gcEvery  = flag.Duration("gc", 0, "collect garbage so often; 0: only when it is time")
 	stalls   = flag.Bool("stalls", false, "watch for how long nothing runs (the request /stall)")
 	port     = flag.Int("port", 0, "where to listen; 0: anywhere")
 )
@@ -81,9 +82,11 @@ func main() {
 	startDeep(*deep)
 	startMany(*many)
 	waitParked()
-	// Twice: what was allocated before the first is published by the second.
-	runtime.GC()
-	runtime.GC()
+	if *collect {
+		// Twice: what was allocated before the first is published by the second.
+		runtime.GC()
+		runtime.GC()
+	}
 	startBusy()
 
 	line, err := json.Marshal(said{listening.Port, runtime.Version(), parked, states, *spin, *buckets})
