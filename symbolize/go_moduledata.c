@@ -29,6 +29,7 @@ read_words(struct go_moduledata *d, const struct go_module *m, const struct go_r
 	const void *from;
 
 	memset(d, 0, sizeof(*d));
+	d->vaddr = vaddr;
 	if (n > sizeof(d->word))
 		n = sizeof(d->word);
 	from = image_at(m->im, vaddr, n);

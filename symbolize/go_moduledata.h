@@ -18,6 +18,7 @@
 
 struct go_moduledata {
 	uint64_t word[GO_MODULEDATA_WORDS]; /* zero where the file has less */
+	uint64_t vaddr;                     /* of the record */
 	uint64_t text;                      /* where the program's text begins */
 	uint64_t table_end;                 /* one past the function table */
 };

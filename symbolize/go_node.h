@@ -15,14 +15,26 @@
 #include "base/err.h"
 #include "symbolize/go_module.h"
 #include "symbolize/go_offsets.h"
+#include "symbolize/go_version.h"
+#include "symbolize/go_vote.h"
 #include "symbolize/image.h"
 #include "symbolize/memory.h"
+#include "symbolize/ticks.h"
 
-#define GO_VERSION_MAX 64
-#define GO_SPANS_MAX 4
+enum {
+	GO_SPAN_NOPTRDATA,
+	GO_SPAN_DATA,
+	GO_SPAN_BSS,
+	GO_SPAN_NOPTRBSS,
+	GO_SPANS_MAX
+};
 
-struct go_span {
-	uint64_t start, end; /* run-time addresses */
+#define GO_WORDS_MAX 32 /* candidates that are kept of one ballot (go_vote.h) */
+
+/* Words one of which is what is wanted, run-time. */
+struct go_words {
+	uint64_t at[GO_WORDS_MAX];
+	size_t n;
 };
 
 /* Addresses of the runtime's variables, run-time; 0: not found. */
@@ -30,10 +42,9 @@ struct go_roots {
 	uint64_t buckets[3];     /* mbuckets, bbuckets, xbuckets; 0 also where the list is still empty */
 	uint64_t allgs;          /* the slice */
 	uint64_t allm;
-	uint64_t mem_profile_rate, block_rate, mutex_fraction; /* plain integers, found by votes */
-	uint64_t mprof_cycle;
-	uint64_t wait_reasons;   /* array of strings; 0: the column's own list is used */
-	uint64_t gomaxprocs;
+	uint64_t mem_profile_rate, block_rate, mutex_fraction; /* 8 bytes each, found by votes */
+	uint64_t mprof_cycle;    /* 4 bytes; in Go 1.18 the cycle, later twice the cycle and a flag */
+	uint64_t gomaxprocs;     /* 4 bytes */
 };
 
 struct go_node {
@@ -46,8 +57,10 @@ struct go_node {
 	bool guessed;                /* newer than any column: the newest is tried, and must prove itself */
 	bool cgo;
 	uint64_t bias;               /* run-time address - link-time address */
-	struct go_span data[GO_SPANS_MAX]; /* noptrdata, data, bss, noptrbss */
+	struct go_span data[GO_SPANS_MAX]; /* by GO_SPAN_*; run-time */
 	struct go_roots roots;
+	struct go_words bucket_words, allgs_words, allm_words, ticks_words;
+	struct ticks opened;
 };
 
 /*
@@ -57,7 +70,8 @@ struct go_node {
 int go_node_open(struct go_node *n, struct memory *mem, const struct image *im, struct err *why);
 void go_node_close(struct go_node *n);
 
-/* Find roots that were not there when last looked for (a list's first bucket comes late). */
+/* Find roots that were not there when last looked for (a list's first bucket comes late). Returns 0
+ * or -errno (-ESRCH: gone): that nothing was found is no error. */
 int go_node_look(struct go_node *n, struct err *why);
 
 /* Between run-time pcs and the module's link-time addresses. */
