@@ -35,7 +35,9 @@ enum reading_kind {
 	READING_LEAK,          /* goroutines that the runtime found leaked (Go 1.26 and later) */
 	READING_THREADCREATE,  /* buckets: one a thread, values[0] = 1 */
 	READING_BLOCK_ESTIMATE, /* buckets, made of parked goroutines seen again and again */
-	READING_RATES,         /* head only: the profiling rates and where they are */
+	READING_RATES,         /* a bucket for each of heap, block and mutex, without stack: size: where its
+	                        * rate is (0: not found), values[0]: the rate, values[1]: is it in the
+	                        * executable's writable memory? */
 	READING_KINDS
 };
 
@@ -82,7 +84,7 @@ struct reading_goroutine {
 	uint32_t state;  /* string, as the runtime's traceback calls it: "chan receive", "running" */
 	uint32_t tid;    /* READING_G_RUNNING or in a system call: its thread; 0: none */
 	uint32_t flags;  /* READING_G_* */
-	uint32_t pad;
+	uint32_t bubble; /* number of its testing/synctest bubble; 0: none */
 };
 
 struct reading_label_set {
