@@ -57,19 +57,14 @@ def _between(low, value, high, slack=EXACT):
                for a, v, b, part in zip(low, value, high, slack))
 
 
-def _frames_by_pcs(rows):
-    return {r.pcs: r.frames for r in rows}
-
-
 def _compare_frames(result, ours, *theirs):
     """Names, files, lines and inlined calls of the stacks that both have."""
-    known = {}
-    for t in theirs:
-        known.update(_frames_by_pcs(t))
-    for pcs, frames in _frames_by_pcs(ours).items():
-        if pcs in known and frames != known[pcs]:
-            pair = next(((a, b) for a, b in zip(frames, known[pcs]) if a != b), (f"{len(frames)} frames", f"{len(known[pcs])} frames"))
-            result.bad.append(f"frames of {_show(pcs)}: ours {pair[0]}, Go's {pair[1]}")
+    known = {r.pcs: r.frames for t in theirs for r in t}
+    for r in ours:
+        wanted = known.get(r.pcs, r.frames)
+        if r.frames != wanted:
+            pair = next(((a, b) for a, b in zip(r.frames, wanted) if a != b), (f"{len(r.frames)} frames", f"{len(wanted)} frames"))
+            result.bad.append(f"frames of {_show(r.pcs)}: ours {pair[0]}, Go's {pair[1]}")
 
 
 # ---- buckets
@@ -214,11 +209,11 @@ def stacks(before, ours, after, moving=("running", "runnable")):
 
 # ---- protobufs, decoded by lib/pprof.py
 
-def _samples(p):
+def _samples(p, stays):
     out = {}
     for s in p.samples:
         frames = tuple((f.name, f.file, f.line) for f in p.frames(s))
-        if passing(f[0] for f in frames) or not any(s.values):
+        if not any(s.values) or (not stays and passing(f[0] for f in frames)):
             continue
         # A block's size is a number without a unit for Go; what else ours say of a sample is told by other names.
         labels = tuple(sorted((k, tuple(v[0] if isinstance(v, tuple) else v for v in values)) for k, values in s.labels.items()))
@@ -228,12 +223,13 @@ def _samples(p):
 
 
 def profiles(before, ours, after, what, slack=EXACT):
-    """Two protobufs of Go's and one of ours: types, and each sample that stood still."""
+    """Two protobufs of Go's and one of ours: types, and each sample that stood still. Buckets stay, goroutines may pass."""
     result = Result(what)
     for field in ("sample_types", "period_type", "period", "default_sample_type"):
         if getattr(ours, field) != getattr(after, field):
             result.bad.append(f"{field}: ours {getattr(ours, field)}, Go's {getattr(after, field)}")
-    low, mine, high = map(_samples, (before, ours, after))
+    stays = after.period_type[0] not in ("goroutine", "threadcreate")
+    low, mine, high = (_samples(p, stays) for p in (before, ours, after))
     for key in low.keys() | mine.keys() | high.keys():
         a, v, b = low.get(key), mine.get(key), high.get(key)
         if a == b:
