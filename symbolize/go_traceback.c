@@ -357,7 +357,7 @@ finish(struct go_traceback *t, struct go_trace *out)
 }
 
 static bool
-word_at(struct go_words *w, uint64_t addr, uint64_t *out)
+word_at(struct go_stack *w, uint64_t addr, uint64_t *out)
 {
 	if (addr < w->lo || addr % 8 || w->hi < 8 || addr > w->hi - 8)
 		return false;
@@ -378,7 +378,7 @@ struct place {
 
 /* Go on to the caller. False: this is the last. */
 static bool
-step(struct go_traceback *t, struct go_words *w, const struct call *c, struct place *p)
+step(struct go_traceback *t, struct go_stack *w, const struct call *c, struct place *p)
 {
 	uint64_t end = p->sp + (uint64_t)c->bytes, lr = p->lr, pushed;
 	const struct call *caller;
@@ -408,7 +408,7 @@ step(struct go_traceback *t, struct go_words *w, const struct call *c, struct pl
 }
 
 int
-go_traceback_walk(struct go_traceback *t, struct go_words *w, const struct go_start *from, struct go_trace *out)
+go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_start *from, struct go_trace *out)
 {
 	struct place p = { from->pc - t->bias, from->sp, from->lr, from->is_trap, true };
 	uint64_t steps = w->hi > w->lo ? (w->hi - w->lo) / 8 + 4 : 0;

@@ -17,15 +17,15 @@
 
 #define GO_TRACE_PCS_MAX 1024 /* kept of one stack: half at each end */
 
-/* The words of one stack, of which some are at hand. */
-struct go_words {
+/* One stack, of whose words some are at hand. */
+struct go_stack {
 	uint64_t lo, hi;            /* the stack's ends */
 	const unsigned char *bytes; /* borrowed; those from `at` on */
 	uint64_t at;
 	size_t n;
 	/* Make the word at addr, which is in [lo, hi), one of those at hand. Returns 0 or -errno.
 	 * NULL: there are no others. */
-	int (*more)(struct go_words *w, uint64_t addr);
+	int (*more)(struct go_stack *w, uint64_t addr);
 	void *ctx;
 };
 
@@ -64,7 +64,7 @@ int go_traceback_new(struct go_traceback **out, const struct go_module *m, uint6
 void go_traceback_free(struct go_traceback *t);
 
 /* Walk a stack. *out holds what could be walked, if only a part of it. Returns 0, or -ENOMEM. */
-int go_traceback_walk(struct go_traceback *t, struct go_words *w, const struct go_start *from,
+int go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_start *from,
 		      struct go_trace *out);
 
 /* What the function is that a goroutine began with (isSystemGoroutine of runtime/traceback.go). */

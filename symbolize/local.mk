@@ -26,19 +26,26 @@ libsymbolize_a_SOURCES = \
 	symbolize/dynsym.c          symbolize/dynsym.h         \
 	symbolize/eh_frame.c        symbolize/eh_frame.h       \
 	symbolize/elf_source.c                                 \
+	symbolize/go_allgs.c        symbolize/go_allgs.h       \
 	symbolize/go_bucket.c       symbolize/go_bucket.h      \
+	symbolize/go_estimate.c                                \
 	symbolize/go_func.c         symbolize/go_func.h        \
+	symbolize/go_g.c            symbolize/go_g.h           \
+	symbolize/go_goroutines.c   symbolize/go_goroutines.h  \
 	symbolize/go_inltree.c      symbolize/go_inltree.h     \
 	symbolize/go_labels.c       symbolize/go_labels.h      \
 	symbolize/go_module.c       symbolize/go_module.h      \
 	symbolize/go_moduledata.c   symbolize/go_moduledata.h  \
 	symbolize/go_node.c         symbolize/go_node.h        \
 	symbolize/go_offsets.c      symbolize/go_offsets.h     \
+	symbolize/go_parked.c       symbolize/go_parked.h      \
 	symbolize/go_pclntab.c      symbolize/go_pclntab.h     \
 	symbolize/go_pcvalue.c      symbolize/go_pcvalue.h     \
 	symbolize/go_reloc.c        symbolize/go_reloc.h       \
 	symbolize/go_roots.c        symbolize/go_roots.h       \
+	symbolize/go_running.c      symbolize/go_running.h     \
 	symbolize/go_rows.c         symbolize/go_rows.h        \
+	symbolize/go_stacks.c       symbolize/go_stacks.h      \
 	symbolize/go_traceback.c    symbolize/go_traceback.h   \
 	symbolize/go_scan.c         symbolize/go_scan.h        \
 	symbolize/go_version.c      symbolize/go_version.h     \

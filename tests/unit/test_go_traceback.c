@@ -85,17 +85,17 @@ start(uint32_t minor, uint16_t machine)
 	assert_int_equal(go_traceback_new(&t.tb, &t.made.m, BIAS, minor, GO_MADE_WRAPPER), 0);
 }
 
-static struct go_words
+static struct go_stack
 stack(void)
 {
-	return (struct go_words){ .lo = STACK, .hi = STACK + t.n * 8, .bytes = (unsigned char *)t.words,
+	return (struct go_stack){ .lo = STACK, .hi = STACK + t.n * 8, .bytes = (unsigned char *)t.words,
 				  .at = STACK, .n = t.n * 8 };
 }
 
 static void
 walk(struct go_start from)
 {
-	struct go_words w = stack();
+	struct go_stack w = stack();
 
 	from.sp = STACK;
 	assert_int_equal(go_traceback_walk(t.tb, &w, &from, &t.out), 0);
@@ -267,7 +267,7 @@ a_call_of_a_nil_function_begins_at_its_caller(void **state)
 }
 
 static int
-give_more(struct go_words *w, uint64_t addr)
+give_more(struct go_stack *w, uint64_t addr)
 {
 	size_t left = (size_t)(w->hi - addr);
 
@@ -281,7 +281,7 @@ give_more(struct go_words *w, uint64_t addr)
 static void
 a_very_deep_stack_keeps_its_ends_and_counts_what_is_missing(void **state)
 {
-	struct go_words w;
+	struct go_stack w;
 	uint32_t lost;
 
 	(void)state;
