@@ -52,7 +52,9 @@ EXTRA_DIST += \
 	tests/integration/lib/shares.py \
 	tests/integration/lib/spoil.py \
 	tests/integration/lib/targets.py \
-	tests/bench/run
+	tests/bench/go_profiles.py \
+	tests/bench/run \
+	tests/versions
 
 # Plays the collector and the symbolizer for tests of pprofd-fcgi alone.
 noinst_PROGRAMS += tests/targets/fake_collector
