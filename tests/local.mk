@@ -202,7 +202,7 @@ tests_unit_test_link_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(IN
 
 UNIT_TESTS += tests/unit/test_limits
 tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
-tests_unit_test_limits_LDADD = libcollector.a $(CMOCKA_LIBS)
+tests_unit_test_limits_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
