@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/go_func.h"
+#include "symbolize/go_expand.h"
 #include "symbolize/go_moduledata.h"
 #include "symbolize/go_reloc.h"
 #include "symbolize/go_roots.h"
 
 #define SPAN_BYTES_MAX (UINT64_C(1) << 32) /* of variables; more is no Go program's */
 #define PROBE_BYTES    16                  /* of the function table's header, that no relocation changes */
+#define DEPTH_OLD      32u
+#define DEPTH_DEFAULT  128u
+#define DEPTH_MAX      1024u               /* maxProfStackDepth (runtime/mprof.go) */
 
 /* ---- the version */
 
@@ -161,6 +164,7 @@ go_node_open(struct go_node *n, struct memory *mem, const struct image *im, stru
 void
 go_node_close(struct go_node *n)
 {
+	go_expand_free(n->expand);
 	go_module_close(&n->module);
 	memset(n, 0, sizeof(*n));
 }
@@ -171,4 +175,23 @@ go_node_look(struct go_node *n, struct err *why)
 	int e = go_roots_look(n);
 
 	return e == -ESRCH ? err_set(why, e, "the process has gone") : e;
+}
+
+uint32_t
+go_node_u32(struct go_node *n, uint64_t root)
+{
+	uint32_t v;
+
+	return root && memory_read(n->mem, root, &v, sizeof(v)) == 0 ? v : 0;
+}
+
+uint32_t
+go_node_stack_depth(struct go_node *n)
+{
+	uint32_t depth;
+
+	if (n->minor < 23)
+		return DEPTH_OLD;
+	depth = go_node_u32(n, n->roots.stack_depth);
+	return depth > 0 && depth <= DEPTH_MAX ? depth : DEPTH_DEFAULT;
 }

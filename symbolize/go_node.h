@@ -45,6 +45,7 @@ struct go_roots {
 	uint64_t mem_profile_rate, block_rate, mutex_fraction; /* 8 bytes each, found by votes */
 	uint64_t mprof_cycle;    /* 4 bytes; in Go 1.18 the cycle, later twice the cycle and a flag */
 	uint64_t gomaxprocs;     /* 4 bytes */
+	uint64_t stack_depth;    /* debug.profstackdepth, 4 bytes; since Go 1.23 */
 };
 
 struct go_node {
@@ -61,6 +62,7 @@ struct go_node {
 	struct go_roots roots;
 	struct go_words bucket_words, allgs_words, allm_words, ticks_words;
 	struct ticks opened;
+	struct go_expand *expand; /* owned; go_expand.h makes it when it is needed */
 };
 
 /*
@@ -73,6 +75,13 @@ void go_node_close(struct go_node *n);
 /* Find roots that were not there when last looked for (a list's first bucket comes late). Returns 0
  * or -errno (-ESRCH: gone): that nothing was found is no error. */
 int go_node_look(struct go_node *n, struct err *why);
+
+/* How many frames the runtime puts into a profile's stack: 32, and from Go 1.23 on 128, or what
+ * GODEBUG=profstackdepth says. */
+uint32_t go_node_stack_depth(struct go_node *n);
+
+/* A number of 4 bytes at a root; 0 where the root is not known, or cannot be read. */
+uint32_t go_node_u32(struct go_node *n, uint64_t root);
 
 /* Between run-time pcs and the module's link-time addresses. */
 static inline uint64_t

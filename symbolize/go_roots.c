@@ -35,6 +35,7 @@ go_roots_vote(struct go_node *n)
 		{ GO_BALLOT_MUTEX_RATE, &n->roots.mutex_fraction },
 		{ GO_BALLOT_CYCLE, &n->roots.mprof_cycle },
 		{ GO_BALLOT_GOMAXPROCS, &n->roots.gomaxprocs },
+		{ GO_BALLOT_DEPTH, &n->roots.stack_depth },
 	};
 	struct go_tally *tallies = malloc(GO_BALLOTS * sizeof(*tallies));
 	struct go_span data[GO_SPANS_MAX];

@@ -71,6 +71,13 @@ static const struct {
 		{ "runtime.globrunqget*", LOAD4 },
 		{ "runtime.gcMarkDone", LOAD4 },
 		{ "runtime.sysmon", LOAD4 } } },
+	[GO_BALLOT_DEPTH] = { 4, 3, 1, {
+		{ "runtime.mProf_Malloc", LOAD4 },
+		{ "runtime.saveblockevent", COMPARE4 },
+		{ "runtime.saveg", LOAD4 },
+		{ "runtime.mcommoninit", LOAD4 },
+		{ "runtime.(*mLockProfile).captureStack", COMPARE4 },
+		{ "runtime.(*mLockProfile).store*", LOAD4 } } },
 	[GO_BALLOT_BUCKETS] = { 8, 1, 0, { { "runtime.stkbucket", LOAD8 | ADDRESS } } },
 	[GO_BALLOT_ALLGS] = { 8, 1, 0, {
 		{ "runtime.allgadd", LOAD8 },

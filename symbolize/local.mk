@@ -29,6 +29,9 @@ libsymbolize_a_SOURCES = \
 	symbolize/go_allgs.c        symbolize/go_allgs.h       \
 	symbolize/go_bucket.c       symbolize/go_bucket.h      \
 	symbolize/go_estimate.c                                \
+	symbolize/go_bucket_list.c  symbolize/go_bucket_list.h \
+	symbolize/go_buckets.c      symbolize/go_buckets.h     \
+	symbolize/go_expand.c       symbolize/go_expand.h      \
 	symbolize/go_func.c         symbolize/go_func.h        \
 	symbolize/go_g.c            symbolize/go_g.h           \
 	symbolize/go_goroutines.c   symbolize/go_goroutines.h  \
@@ -48,6 +51,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/go_stacks.c       symbolize/go_stacks.h      \
 	symbolize/go_traceback.c    symbolize/go_traceback.h   \
 	symbolize/go_scan.c         symbolize/go_scan.h        \
+	symbolize/go_threads.c      symbolize/go_threads.h     \
 	symbolize/go_version.c      symbolize/go_version.h     \
 	symbolize/go_vote.c         symbolize/go_vote.h        \
 	symbolize/image.c           symbolize/image.h          \

@@ -39,6 +39,15 @@ UNIT_TESTS += tests/unit/test_reading_writer
 tests_unit_test_reading_writer_SOURCES = tests/unit/test_reading_writer.c
 tests_unit_test_reading_writer_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
+# memory_child_serve() is the test's own: the library's is not linked.
+UNIT_TESTS += tests/unit/test_readings
+tests_unit_test_readings_SOURCES = tests/unit/test_readings.c tests/unit/kid.h
+tests_unit_test_readings_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_LIBS) $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ticks
+tests_unit_test_ticks_SOURCES = tests/unit/test_ticks.c
+tests_unit_test_ticks_LDADD = libsymbolize.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_privs
 tests_unit_test_privs_SOURCES = tests/unit/test_privs.c tests/unit/kid.h
 tests_unit_test_privs_LDADD = libbase.a $(CAPNG_LIBS) $(CMOCKA_LIBS)
@@ -200,6 +209,14 @@ UNIT_TESTS += tests/unit/test_link
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/unit/kid.h
 tests_unit_test_link_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_memories
+tests_unit_test_memories_SOURCES = tests/unit/test_memories.c tests/unit/kid.h
+tests_unit_test_memories_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_regs
+tests_unit_test_regs_SOURCES = tests/unit/test_regs.c tests/unit/kid.h
+tests_unit_test_regs_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lpthread
+
 UNIT_TESTS += tests/unit/test_limits
 tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
 tests_unit_test_limits_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
@@ -244,3 +261,10 @@ EXTRA_DIST += \
 noinst_PROGRAMS += tests/targets/unwind_probe
 tests_targets_unwind_probe_SOURCES = tests/targets/unwind_probe.c
 tests_targets_unwind_probe_LDADD = libcollector.a libsymbolize.a libbase.a
+
+# What the reader of Go programs' memory finds in a running one; for people, as root. tests/layouts/ writes
+# symbolize/go_offsets.c.
+noinst_PROGRAMS += tests/targets/go_probe
+tests_targets_go_probe_SOURCES = tests/targets/go_probe.c
+tests_targets_go_probe_LDADD = libsymbolize.a libbase.a
+EXTRA_DIST += tests/layouts/generate tests/layouts/layouts.go tests/layouts/program/program.go
