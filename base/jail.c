@@ -88,8 +88,8 @@ static const struct {
 	{ SCMP_SYS(gettimeofday), ALL },
 	{ SCMP_SYS(time), ALL },
 	{ SCMP_SYS(times), ALL },
-	{ SCMP_SYS(clock_nanosleep), SERVERS },
-	{ SCMP_SYS(nanosleep), SERVERS },
+	{ SCMP_SYS(clock_nanosleep), ALL },
+	{ SCMP_SYS(nanosleep), ALL },
 	{ SCMP_SYS(getrandom), ALL },
 	/* ---- ourselves */
 	{ SCMP_SYS(exit), ALL },

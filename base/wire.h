@@ -113,7 +113,8 @@ enum wire_type {
 	/* ---- collector ↔ symbolizer ---- */
 
 	/* {u64 memory; u8 part (enum wire_memory); u64 object (the executable)} + fd   once for each
-	 * part; then the memory can be read. */
+	 * part; then the memory can be read. No two memories ever have the same number, though the
+	 * collector be restarted. */
 	WIRE_MEMORY,
 	/* {u64 memory}   its process has ended, or nobody asks any more */
 	WIRE_MEMORY_DROP,
@@ -165,6 +166,13 @@ enum wire_memory {
 	WIRE_MEMORY_MAPS,    /* /proc/PID/maps */
 	WIRE_MEMORY_PAGEMAP, /* /proc/PID/pagemap */
 	WIRE_MEMORY_PARTS
+};
+
+/* What is known of where a thread is. */
+enum thread_where {
+	THREAD_GONE,    /* or nothing is known of it */
+	THREAD_OFF_CPU, /* sp and pc, of the system call or fault that it is in */
+	THREAD_SAMPLED, /* sp, pc, fp and stack bytes, of a moment not older than 20 ms */
 };
 
 #define WIRE_MAP_MAIN 1u    /* of the node's executable */

@@ -2,7 +2,12 @@
 
 #include "collector/limits.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define REMEDY(cap) " (systemd: AmbientCapabilities=CAP_" cap "; container: --cap-add=" cap ")"
 
@@ -12,10 +17,10 @@ static const struct {
 } limits[] = {
 	{ CAP_PERFMON, "only nodes of the collector's own user can be sampled, and no kernel frames: "
 		       "CAP_PERFMON is missing" REMEDY("PERFMON") },
-	{ CAP_SYS_PTRACE, "stacks deeper than the kernel's copy are cut, and executables may stay unknown: "
-			  "CAP_SYS_PTRACE is missing" REMEDY("SYS_PTRACE") },
-	{ CAP_DAC_READ_SEARCH, "files that others may not read have no names, and the vdso is taken from the "
-			       "collector: CAP_DAC_READ_SEARCH is missing" REMEDY("DAC_READ_SEARCH") },
+	{ CAP_SYS_PTRACE, "stacks deeper than the kernel's copy are cut, executables may stay unknown, and Go nodes' "
+			  "own profiles cannot be read: CAP_SYS_PTRACE is missing" REMEDY("SYS_PTRACE") },
+	{ CAP_DAC_READ_SEARCH, "files that others may not read have no names, Go nodes' own profiles cannot be read, "
+			       "and the vdso is taken from the collector: CAP_DAC_READ_SEARCH is missing" REMEDY("DAC_READ_SEARCH") },
 	{ CAP_CHECKPOINT_RESTORE, "deleted or replaced libraries have no names: "
 				  "CAP_CHECKPOINT_RESTORE is missing" REMEDY("CHECKPOINT_RESTORE") },
 	{ CAP_SYSLOG, "kernel functions have no names: CAP_SYSLOG is missing" REMEDY("SYSLOG") },
@@ -41,4 +46,50 @@ limits_missing(uint64_t kept, const char **out, size_t max)
 		if (!(kept >> limits[i].cap & 1))
 			out[n++] = limits[i].missing;
 	return n;
+}
+
+/* Of this process, now. */
+static bool
+limits_has(unsigned int cap)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	return syscall(SYS_capget, &head, data) == 0 && (data[cap / 32].effective >> cap % 32 & 1);
+}
+
+/* Yama may forbid it to everybody: sysctl kernel.yama.ptrace_scope 3. */
+static bool
+limits_no_ptrace(void)
+{
+	int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+	char scope = '0';
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &scope, 1) != 1)
+		scope = '0';
+	close(fd);
+	return scope == '3';
+}
+
+int
+limits_explain_memory(int error, pid_t pid, struct err *why)
+{
+	if (error == -ENOENT || error == -ESRCH)
+		return err_set(why, -ESRCH, "process %d has exited", (int)pid);
+	if (error != -EACCES && error != -EPERM)
+		return err_sys(why, error, "opening the memory of process %d", (int)pid);
+	if (limits_no_ptrace())
+		return err_set(why, error, "the memory of process %d may not be read: this machine's sysctl "
+			       "kernel.yama.ptrace_scope is 3, which forbids it to everybody", (int)pid);
+	if (!limits_has(CAP_SYS_PTRACE))
+		return err_set(why, error, "the memory of process %d may not be read: CAP_SYS_PTRACE is missing"
+			       REMEDY("SYS_PTRACE"), (int)pid);
+	if (!limits_has(CAP_DAC_READ_SEARCH))
+		return err_set(why, error, "the memory of process %d may not be read: CAP_DAC_READ_SEARCH is missing"
+			       REMEDY("DAC_READ_SEARCH"), (int)pid);
+	return err_set(why, error, "the memory of process %d may not be read, though pprofd-collector has CAP_SYS_PTRACE: "
+		       "a security module (AppArmor, SELinux) or a user namespace above the collector's own forbids it",
+		       (int)pid);
 }

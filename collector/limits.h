@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
 
 /* The capabilities the collector keeps, as a mask of 1 << CAP_*. */
 uint64_t limits_capabilities(void);
@@ -16,5 +19,9 @@ uint64_t limits_capabilities(void);
 /* One sentence for each capability in limits_capabilities() that `kept` lacks: what is missing in
  * the answers, and how to grant it. *out points at `max` static strings. Returns how many. */
 size_t limits_missing(uint64_t kept, const char **out, size_t max);
+
+/* A sentence for the -errno with which a process's memory could not be opened: what to grant, where
+ * that is it. Returns error; -ENOENT (no such process now) as -ESRCH. */
+int limits_explain_memory(int error, pid_t pid, struct err *why);
 
 #endif

@@ -82,6 +82,74 @@ link_object_dropped(void *ctx, struct object *o)
 	buf_fini(&b);
 }
 
+/* ---- memories */
+
+static int
+link_hand_over_memory(struct link *l, const struct node_memory *m)
+{
+	int r = 0;
+
+	for (uint8_t part = 0; part < WIRE_MEMORY_PARTS && r == 0; part++) {
+		struct buf b;
+
+		buf_init(&b, WIRE_BODY_MAX);
+		buf_u64(&b, m->id);
+		buf_u8(&b, part);
+		buf_u64(&b, m->exe->id);
+		r = buf_error(&b);
+		if (r == 0)
+			r = outbox_send(&l->outbox, WIRE_MEMORY, b.data, b.len, m->fds[part]);
+		buf_fini(&b);
+	}
+	return r;
+}
+
+static void
+link_memory_added(void *ctx, const struct node_memory *m)
+{
+	struct link *l = ctx;
+
+	if (l->socket.fd >= 0 && link_hand_over_memory(l, m) < 0)
+		link_down(l);
+}
+
+static void
+link_memory_dropped(void *ctx, const struct node_memory *m)
+{
+	struct link *l = ctx;
+	struct buf b;
+
+	if (l->socket.fd < 0)
+		return;
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u64(&b, m->id);
+	if (buf_error(&b) || outbox_send(&l->outbox, WIRE_MEMORY_DROP, b.data, b.len, -1) < 0)
+		log_debug("symbolizer: memory %llu could not be dropped", (unsigned long long)m->id);
+	buf_fini(&b);
+}
+
+static void
+link_memories_take(struct link *l, struct memories *memories)
+{
+	l->memories = memories;
+	if (!memories)
+		return;
+	memories->added = link_memory_added;
+	memories->dropped = link_memory_dropped;
+	memories->ctx = l;
+}
+
+/* From the threads of its nodes, in parts. */
+static void
+link_send_regs(void *ctx, const struct buf *body)
+{
+	struct link *l = ctx;
+
+	/* Where it cannot be sent the connection is not what it was, and that is noticed elsewhere. */
+	if (l->socket.fd >= 0 && outbox_send(&l->outbox, WIRE_REGS, body->data, body->len, -1) < 0)
+		log_debug("symbolizer: registers could not be sent");
+}
+
 /* ---- what the symbolizer says */
 
 static void
@@ -159,10 +227,40 @@ link_file_ask(struct link *l, struct wire_msg *m)
 	return r;
 }
 
+/* Threads of a process whose memory was handed over, and of no other. */
+static int
+link_regs_ask(struct link *l, struct wire_msg *m)
+{
+	const struct node_memory *memory;
+	uint32_t ticket, *tids;
+	struct cur c;
+	uint64_t id;
+	uint16_t n;
+
+	cur_init(&c, m->body, m->len);
+	ticket = cur_u32(&c);
+	id = cur_u64(&c);
+	n = cur_u16(&c);
+	if (cur_error(&c) || n > REGS_THREADS_MAX || cur_left(&c) != n * sizeof(uint32_t))
+		return -EBADMSG;
+	memory = l->memories ? memories_find(l->memories, id) : NULL;
+	tids = calloc((size_t)n + 1, sizeof(*tids));
+	if (!tids)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < n; i++)
+		tids[i] = cur_u32(&c);
+	/* One that is gone has no threads. */
+	regs_ask(&l->regs, ticket, memory ? memory->pid : 0, tids, memory ? n : 0);
+	free(tids);
+	return 0;
+}
+
 static int
 link_message(struct link *l, struct wire_msg *m)
 {
 	switch (m->type) {
+	case WIRE_REGS_ASK:
+		return link_regs_ask(l, m);
 	case WIRE_ROWS:
 		return link_rows(l, m);
 	case WIRE_FILE_ASK:
@@ -220,6 +318,14 @@ link_connect(void *ctx)
 			return;
 		}
 	}
+	for (const struct node_memory *m = l->memories ? l->memories->first : NULL; m; m = m->next) {
+		if (link_hand_over_memory(l, m) < 0) {
+			link_down(l);
+			return;
+		}
+	}
+	if (l->memories)
+		l->memories->connected = true;
 	log_info("symbolizer: connected, %zu objects handed over", l->objects->n);
 }
 
@@ -229,6 +335,9 @@ link_down(struct link *l)
 	int fd = l->socket.fd;
 
 	log_warning("symbolizer: the connection is lost");
+	if (l->memories)
+		l->memories->connected = false;
+	regs_fini(&l->regs); /* who asked has gone */
 	loop_remove(l->loop, &l->socket);
 	if (fd >= 0)
 		close(fd);
@@ -240,7 +349,8 @@ link_down(struct link *l)
 }
 
 void
-link_start(struct link *l, struct loop *loop, struct objects *objects, const char *path, const char *debug_dir)
+link_start(struct link *l, struct loop *loop, struct objects *objects, struct memories *memories,
+	   const char *path, const char *debug_dir)
 {
 	l->loop = loop;
 	l->objects = objects;
@@ -252,6 +362,10 @@ link_start(struct link *l, struct loop *loop, struct objects *objects, const cha
 	objects->added = link_object_added;
 	objects->dropped = link_object_dropped;
 	objects->ctx = l;
+	link_memories_take(l, memories);
+	regs_init(&l->regs, loop);
+	l->regs.send = link_send_regs;
+	l->regs.ctx = l;
 	link_connect(l);
 }
 
@@ -265,6 +379,9 @@ link_stop(struct link *l)
 	if (fd >= 0)
 		close(fd);
 	outbox_fini(&l->outbox);
+	regs_fini(&l->regs);
 	l->objects->added = NULL;
 	l->objects->dropped = NULL;
+	if (l->memories)
+		l->memories->added = l->memories->dropped = NULL;
 }

@@ -1,9 +1,10 @@
 /*
  * link.h - the collector's connection to the symbolizer.
  *
- * Hands objects over, asks for their unwind rows, and opens the debug files
- * that the symbolizer's children ask for. When the symbolizer goes away the
- * link connects again, and hands everything over anew.
+ * Hands objects and nodes' memories over, asks for unwind rows, opens the debug
+ * files that the symbolizer's children ask for, and tells them where threads are.
+ * When the symbolizer goes away the link connects again, and hands everything
+ * over anew.
  */
 #ifndef PPD_COLLECTOR_LINK_H
 #define PPD_COLLECTOR_LINK_H
@@ -11,12 +12,16 @@
 #include <stdbool.h>
 
 #include "collector/loop.h"
+#include "collector/memories.h"
 #include "collector/objects.h"
 #include "collector/outbox.h"
+#include "collector/regs.h"
 
 struct link {
 	struct loop *loop;        /* borrowed */
 	struct objects *objects;  /* borrowed */
+	struct memories *memories; /* borrowed; NULL: none are handed over */
+	struct regs regs;
 	const char *path;         /* of symbolizer.sock; borrowed */
 	const char *debug_dir;    /* borrowed */
 	struct loop_fd socket;
@@ -28,9 +33,9 @@ struct link {
 	void *ctx;
 };
 
-/* Starts connecting; objects->added and ->dropped are taken. */
-void link_start(struct link *l, struct loop *loop, struct objects *objects, const char *path,
-		const char *debug_dir);
+/* Starts connecting; added and dropped of objects and memories are taken. */
+void link_start(struct link *l, struct loop *loop, struct objects *objects, struct memories *memories,
+		const char *path, const char *debug_dir);
 void link_stop(struct link *l);
 
 #endif

@@ -8,11 +8,13 @@ libcollector_a_SOURCES = \
 	collector/link.c            collector/link.h           \
 	collector/loop.c            collector/loop.h           \
 	collector/maps.c            collector/maps.h           \
+	collector/memories.c        collector/memories.h       \
 	collector/node.c            collector/node.h           \
 	collector/objects.c         collector/objects.h        \
 	collector/outbox.c          collector/outbox.h         \
 	collector/proc.c            collector/proc.h           \
 	collector/record.c          collector/record.h         \
+	collector/regs.c            collector/regs.h           \
 	collector/ring.c            collector/ring.h           \
 	collector/sampler.c         collector/sampler.h        \
 	collector/serve.c           collector/serve.h          \

@@ -24,6 +24,7 @@
 #include "collector/limits.h"
 #include "collector/link.h"
 #include "collector/loop.h"
+#include "collector/memories.h"
 #include "collector/node.h"
 #include "collector/objects.h"
 #include "collector/serve.h"
@@ -38,6 +39,7 @@ struct collector {
 	struct conf conf;
 	struct loop loop;
 	struct objects objects;
+	struct memories memories;
 	struct link link;
 	struct node nodes[CONF_NODES_MAX];
 	struct service service;
@@ -98,6 +100,7 @@ collector_sweep(void *ctx)
 {
 	struct collector *c = ctx;
 
+	memories_sweep(&c->memories, loop_now());
 	objects_sweep(&c->objects, loop_now(), SWEEP_NS);
 	loop_timer_start(&c->loop, &c->sweep, SWEEP_NS);
 }
@@ -196,20 +199,23 @@ collector_start(struct collector *c, struct err *why)
 	if (r < 0)
 		return r;
 	objects_init(&c->objects);
+	memories_init(&c->memories);
 	collector_open_kernel(c);
 	c->link.rows_changed = collector_rows_changed;
 	c->link.ctx = c;
-	link_start(&c->link, &c->loop, &c->objects, c->link_path, c->conf.debug_dir);
+	link_start(&c->link, &c->loop, &c->objects, &c->memories, c->link_path, c->conf.debug_dir);
 	for (size_t i = 0; i < c->conf.n_nodes; i++) {
 		r = node_init(&c->nodes[i], &c->conf, (uint16_t)i, &c->loop, &c->objects, why);
 		if (r < 0)
 			return r;
+		c->nodes[i].memories = &c->memories;
 	}
 	c->sweep = (struct loop_timer){ .fire = collector_sweep, .ctx = c };
 	loop_timer_start(&c->loop, &c->sweep, SWEEP_NS);
 	c->service.loop = &c->loop;
 	c->service.conf = &c->conf;
 	c->service.nodes = c->nodes;
+	c->service.memories = &c->memories;
 	c->service.limits = c->limits;
 	c->service.n_limits = c->n_limits;
 	return serve_start(&c->service, sock, why);
@@ -222,6 +228,7 @@ collector_stop(struct collector *c)
 	for (size_t i = 0; i < c->conf.n_nodes; i++)
 		node_fini(&c->nodes[i]);
 	link_stop(&c->link);
+	memories_fini(&c->memories);
 	objects_put(c->objects.kernel);
 	objects_fini(&c->objects);
 	loop_timer_stop(&c->loop, &c->sweep);

@@ -72,6 +72,8 @@ node_let_go(struct node *n)
 	loop_remove(n->loop, &n->exit);
 	if (fd >= 0)
 		close(fd);
+	if (n->pid)
+		memories_forget(n->memories, n->pid);
 	n->pid = 0;
 	n->state = WIRE_NODE_ABSENT;
 	node_forget_maps(n);
@@ -212,6 +214,17 @@ node_runtime(const struct node *n)
 				return signs[i].runtime;
 	}
 	return "native";
+}
+
+int
+node_memory(struct node *n, struct node_memory **out, struct err *why)
+{
+	struct object *exe = objects_find(n->maps.objects, n->maps.exe_object);
+
+	if (!exe)
+		return err_set(why, -EACCES, "the executable of process %d cannot be opened: the collector needs "
+			       "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", (int)n->pid);
+	return memories_get(n->memories, n->pid, n->exit.fd, exe, out, why);
 }
 
 /* ---- exit and restart */
@@ -732,6 +745,7 @@ node_comm(struct node *n, const struct record_comm *c)
 	for (size_t i = 0; i < NODE_SAMPLERS_MAX; i++)
 		if (n->samplers[i])
 			sampler_retry(n->samplers[i], true);
+	memories_forget(n->memories, n->pid);
 	node_forget_maps(n);
 	node_identify(n);
 	if (node_read_maps(n, &why) < 0)

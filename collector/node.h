@@ -22,6 +22,7 @@
 #include "base/wire.h"
 #include "collector/loop.h"
 #include "collector/maps.h"
+#include "collector/memories.h"
 #include "collector/proc.h"
 #include "collector/record.h"
 #include "collector/sampler.h"
@@ -45,6 +46,7 @@ struct node {
 	struct target target;
 	uint16_t index;
 	struct loop *loop;                 /* borrowed */
+	struct memories *memories;         /* borrowed; NULL: none are held */
 	bool want_kernel;
 	/* Tell the owner that a window has ended; the owner closes it. */
 	void (*window_ended)(void *ctx, struct window *w, enum wire_end reason);
@@ -112,6 +114,12 @@ uint64_t node_lost(const struct node *n);
 void node_settle(struct node *n);
 /* Seconds until the next window ends, at least 1. */
 uint16_t node_retry_after(const struct node *n);
+
+/*
+ * The memory of the node's program, held for the symbolizer: memories_put() when it is not needed any
+ * more. The node must have been found, and refreshed. Returns 0, or -errno with the reason.
+ */
+int node_memory(struct node *n, struct node_memory **out, struct err *why);
 
 /* ---- from the sampler */
 

@@ -28,6 +28,7 @@ struct peer {
 	struct loop_fd socket;
 	struct outbox outbox;
 	struct window *window; /* at most one */
+	uint64_t memory;       /* of a node, that it was told of; 0: none */
 };
 
 /* ---- connections */
@@ -45,6 +46,14 @@ peer_end_window(struct peer *p)
 }
 
 static void
+peer_end_memory(struct peer *p)
+{
+	if (p->memory)
+		memories_put(p->service->memories, p->memory);
+	p->memory = 0;
+}
+
+static void
 peer_close(struct peer *p)
 {
 	struct service *s = p->service;
@@ -53,6 +62,7 @@ peer_close(struct peer *p)
 	if (p->window)
 		log_info("window %llu: the client went away", (unsigned long long)p->window->id);
 	peer_end_window(p);
+	peer_end_memory(p);
 	for (struct peer **at = &s->peers; *at; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
@@ -307,12 +317,21 @@ answer_cmdline(struct peer *p, struct cur *c)
 
 /* Each map in a message of its own: the reader does not mind, and the answer stays simple. */
 static int
+tell_map(struct peer *p, const struct map *m, struct buf *b)
+{
+	buf_reset(b);
+	buf_u16(b, 1);
+	map_encode(m, b);
+	return peer_send(p, WIRE_MAPS, b);
+}
+
+static int
 answer_resolve(struct peer *p, struct cur *c)
 {
 	struct node *n = peer_node(p, cur_u16(c));
 	uint16_t count = cur_u16(c);
 	const struct map *last = NULL;
-	struct buf maps, ids;
+	struct buf b, ids;
 	struct err why;
 	int r = 0;
 
@@ -323,7 +342,7 @@ answer_resolve(struct peer *p, struct cur *c)
 	if (node_find(n, &why) < 0)
 		return peer_refuse(p, 503, 0, why.text);
 	node_refresh(n);
-	buf_init(&maps, WIRE_BODY_MAX);
+	buf_init(&b, WIRE_BODY_MAX);
 	buf_init(&ids, WIRE_BODY_MAX);
 	buf_u16(&ids, count);
 	for (uint16_t i = 0; i < count && r == 0; i++) {
@@ -332,17 +351,61 @@ answer_resolve(struct peer *p, struct cur *c)
 		buf_u32(&ids, m ? m->unwind.id : UINT32_MAX);
 		if (!m || m == last)
 			continue;
-		buf_reset(&maps);
-		buf_u16(&maps, 1);
-		map_encode(m, &maps);
-		r = peer_send(p, WIRE_MAPS, &maps);
+		r = tell_map(p, m, &b);
 		last = m;
 	}
 	if (r == 0)
 		r = peer_send(p, WIRE_RESOLVED, &ids);
-	buf_fini(&maps);
+	buf_fini(&b);
 	buf_fini(&ids);
 	return r;
+}
+
+/* ---- memory */
+
+/* Where the executable's code is, and under which number the symbolizer knows the memory. */
+static int
+tell_memory(struct peer *p, const struct node *n, const struct node_memory *m)
+{
+	struct buf b;
+	int r = 0;
+
+	buf_init(&b, WIRE_BODY_MAX);
+	for (size_t k = 0; k < n->maps.n_view && r == 0; k++)
+		if (n->maps.view[k]->flags & WIRE_MAP_MAIN)
+			r = tell_map(p, n->maps.view[k], &b);
+	buf_reset(&b);
+	buf_u64(&b, m->id);
+	buf_u32(&b, (uint32_t)n->pid);
+	buf_u64(&b, n->start_unix_ns);
+	if (r == 0)
+		r = peer_send(p, WIRE_MEMORY_IS, &b);
+	buf_fini(&b);
+	return r;
+}
+
+static int
+answer_memory(struct peer *p, struct cur *c)
+{
+	struct node *n = peer_node(p, cur_u16(c));
+	struct node_memory *m;
+	struct err why;
+
+	if (cur_error(c))
+		return -EBADMSG;
+	if (!n)
+		return peer_refuse(p, 404, 0, "no such node");
+	if (node_find(n, &why) < 0)
+		return peer_refuse(p, 503, 0, why.text);
+	if (!p->service->memories || !p->service->memories->connected)
+		return peer_refuse(p, 503, 1, "pprofd-symbolizer, which reads nodes' memories, is not running");
+	node_refresh(n);
+	if (node_memory(n, &m, &why) < 0)
+		return peer_refuse(p, 503, 0, why.text);
+	/* After the new one is had: it may be the same. */
+	peer_end_memory(p);
+	p->memory = m->id;
+	return tell_memory(p, n, m);
 }
 
 /* ---- everything that can be asked */
@@ -356,6 +419,7 @@ static const struct {
 	{ WIRE_WINDOW_ASK, 12 + EVENT_NAME_MAX * 2, answer_window },
 	{ WIRE_CMDLINE_ASK, 2, answer_cmdline },
 	{ WIRE_RESOLVE_ASK, 4 + RESOLVE_MAX * sizeof(uint64_t), answer_resolve },
+	{ WIRE_MEMORY_ASK, 2, answer_memory },
 };
 
 static int

@@ -22,6 +22,7 @@ struct service {
 	struct loop *loop;        /* borrowed */
 	const struct conf *conf;  /* borrowed */
 	struct node *nodes;       /* borrowed; conf->n_nodes of them */
+	struct memories *memories; /* borrowed, the nodes' too; NULL: there are none */
 	uid_t client;             /* pprofd-fcgi's user; nobody else is answered */
 	const char *const *limits; /* borrowed; sentences of limits.h */
 	size_t n_limits;

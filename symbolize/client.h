@@ -40,8 +40,8 @@ struct client {
 	uint16_t chunk_n;
 };
 
-#define CLIENT_MAY_COLLECT 1u /* objects, rows, files */
-#define CLIENT_MAY_ASK     2u /* names */
+#define CLIENT_MAY_COLLECT 1u /* objects, rows, files, memories */
+#define CLIENT_MAY_ASK     2u /* names, readings */
 
 void client_init(struct client *c, int fd, unsigned int may, uint64_t now_ns);
 void client_fini(struct client *c);

@@ -28,6 +28,12 @@
 #define READ_MAX     (4096 * MB)
 #define CHILD_FILES  256
 #define CHILD_STACK  (16 * MB)
+/* Of a child's descriptors: the first that it reads, and where they wait while others are closed. */
+#define FIRST_FD 4
+#define HIGH_FD  16
+
+/* Who looks for a while may use that part of it, with the CPU seconds that all may. */
+#define EXTRA_CPU_PART 10
 
 /* Exit status when the jail could not be closed. */
 #define EXIT_NO_JAIL 5
@@ -65,11 +71,11 @@ limit(int resource, uint64_t soft, uint64_t hard)
 }
 
 static void
-child_limits(const struct reader_limits *limits, int fd, uint64_t rows_bytes)
+child_limits(const struct reader_limits *limits, const struct reader_task *task)
 {
 	uint64_t mapped, read;
 
-	file_share(fd, &mapped, &read);
+	file_share(task->fds[0], &mapped, &read);
 #ifndef SANITIZERS /* their runtime maps terabytes */
 	/* Soft ones: the parent raises them for debug files, and the jail keeps the child from it. */
 	limit(RLIMIT_AS, limits->memory_mb * MB + mapped + read, RLIM_INFINITY);
@@ -78,8 +84,7 @@ child_limits(const struct reader_limits *limits, int fd, uint64_t rows_bytes)
 #else
 	(void)limits;
 #endif
-	limit(RLIMIT_FSIZE, rows_bytes, rows_bytes);
-	limit(RLIMIT_NOFILE, CHILD_FILES, CHILD_FILES);
+	limit(RLIMIT_FSIZE, task->write_bytes, task->write_bytes);
 	limit(RLIMIT_CORE, 0, 0);
 	limit(RLIMIT_STACK, CHILD_STACK, CHILD_STACK);
 }
@@ -109,14 +114,19 @@ reader_allow_file(const struct reader *r, int fd)
 
 /* ---- in the child */
 
-/* The socket becomes 3, the object 4, and all others go. */
+/* The socket becomes 3, what it reads 4 and so on, and all others go. */
 static int
-keep_two(int sock, int fd, int null_fd)
+keep_only(int sock, const struct reader_task *task, int null_fd)
 {
-	int high_sock = fcntl(sock, F_DUPFD, 16), high_fd = fd >= 0 ? fcntl(fd, F_DUPFD, 16) : -1;
+	int high_sock = fcntl(sock, F_DUPFD, HIGH_FD), high[READER_FDS_MAX];
 
-	if (high_sock < 0 || (fd >= 0 && high_fd < 0))
+	if (high_sock < 0)
 		return -errno;
+	for (size_t i = 0; i < task->n_fds; i++) {
+		high[i] = task->fds[i] >= 0 ? fcntl(task->fds[i], F_DUPFD, HIGH_FD) : -1;
+		if (task->fds[i] >= 0 && high[i] < 0)
+			return -errno;
+	}
 	for (int i = 0; i <= 2; i++) {
 #ifdef SANITIZERS /* their reports go to standard error */
 		if (i == 2)
@@ -125,39 +135,52 @@ keep_two(int sock, int fd, int null_fd)
 		if (null_fd >= 0 && dup2(null_fd, i) < 0)
 			return -errno;
 	}
-	if (dup2(high_sock, 3) < 0)
+	if (dup2(high_sock, FIRST_FD - 1) < 0 || close_range(FIRST_FD, HIGH_FD - 1, 0) < 0)
 		return -errno;
-	if (high_fd >= 0 && dup2(high_fd, 4) < 0)
+	for (size_t i = 0; i < task->n_fds; i++)
+		if (high[i] >= 0 && dup2(high[i], FIRST_FD + (int)i) < 0)
+			return -errno;
+	if (close_range(HIGH_FD, ~0U, 0) < 0)
 		return -errno;
-	if (close_range(high_fd >= 0 ? 5 : 4, ~0U, 0) < 0)
-		return -errno;
+	limit(RLIMIT_NOFILE, task->files_max, task->files_max);
 	return 0;
 }
 
 static _Noreturn void
-child_main(const struct reader_limits *limits, int sock, const struct entry *e, uint64_t rows_bytes)
+child_main(const struct reader_limits *limits, int sock, const struct reader_task *task)
 {
+	int fds[READER_FDS_MAX];
 	struct err why;
 	sigset_t none;
 
 	/* Gone with the parent, even in the middle of a question. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "pprofd-reader");
+	prctl(PR_SET_NAME, task->name);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	child_limits(limits, e->fd, rows_bytes);
-	if (keep_two(sock, e->fd, limits->null_fd) < 0 || jail_enter(JAIL_CHILD, &why) < 0)
+	for (size_t i = 0; i < READER_FDS_MAX; i++)
+		fds[i] = i < task->n_fds && task->fds[i] >= 0 ? FIRST_FD + (int)i : -1;
+	child_limits(limits, task);
+	if (keep_only(sock, task, limits->null_fd) < 0 || jail_enter(JAIL_CHILD, &why) < 0)
 		_exit(EXIT_NO_JAIL);
-	_exit(child_serve(3, e->identity.kind, e->fd >= 0 ? 4 : -1, e->path));
+	_exit(task->serve(FIRST_FD - 1, fds, task->ctx));
+}
+
+static int
+serve_object(int sock, const int *fds, const void *ctx)
+{
+	const struct entry *e = ctx;
+
+	return child_serve(sock, e->identity.kind, fds[0], e->path);
 }
 
 /* ---- in the parent */
 
 int
-reader_start(struct reader *r, const struct reader_limits *limits, struct entry *e, uint64_t rows_bytes,
-	     uint64_t now_ns, struct err *why)
+reader_start_task(struct reader *r, const struct reader_limits *limits, const struct reader_task *task,
+		  uint64_t now_ns, struct err *why)
 {
 	int pair[2];
 	pid_t pid;
@@ -173,15 +196,32 @@ reader_start(struct reader *r, const struct reader_limits *limits, struct entry 
 		return err_sys(why, code, "fork");
 	}
 	if (pid == 0)
-		child_main(limits, pair[1], e, rows_bytes);
+		child_main(limits, pair[1], task);
 	close(pair[1]);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	memset(r, 0, sizeof(*r));
 	r->pid = pid;
 	r->sock = pair[0];
-	r->entry = e;
 	r->asked_ns = now_ns;
 	return 0;
+}
+
+int
+reader_start(struct reader *r, const struct reader_limits *limits, struct entry *e, uint64_t rows_bytes,
+	     uint64_t now_ns, struct err *why)
+{
+	const struct reader_task task = { .name = "pprofd-reader",
+					  .fds = { e->fd },
+					  .n_fds = 1,
+					  .write_bytes = rows_bytes,
+					  .files_max = CHILD_FILES,
+					  .serve = serve_object,
+					  .ctx = e };
+	int result = reader_start_task(r, limits, &task, now_ns, why);
+
+	if (result == 0)
+		r->entry = e;
+	return result;
 }
 
 void
@@ -197,7 +237,7 @@ reader_renew(struct reader *r, const struct reader_limits *limits, uint64_t now_
 		clock_gettime(clock, &used);
 	if (prlimit(r->pid, RLIMIT_CPU, NULL, &l) < 0)
 		return;
-	l.rlim_cur = (rlim_t)used.tv_sec + 1 + limits->cpu_seconds;
+	l.rlim_cur = (rlim_t)used.tv_sec + 1 + limits->cpu_seconds + r->extra_seconds / EXTRA_CPU_PART;
 	if (l.rlim_cur <= l.rlim_max)
 		prlimit(r->pid, RLIMIT_CPU, &l, NULL);
 }
@@ -205,7 +245,9 @@ reader_renew(struct reader *r, const struct reader_limits *limits, uint64_t now_
 bool
 reader_is_late(const struct reader *r, const struct reader_limits *limits, uint64_t now_ns)
 {
-	return r->busy && now_ns - r->asked_ns > 2000000000u * (uint64_t)limits->cpu_seconds;
+	uint64_t seconds = 2 * (uint64_t)limits->cpu_seconds + r->extra_seconds;
+
+	return r->busy && now_ns - r->asked_ns > 1000000000u * seconds;
 }
 
 void
@@ -243,6 +285,12 @@ reader_verdict(const struct reader *r, const struct reader_limits *limits, int s
 	else
 		snprintf(text, n, "ended (status %d)", code);
 	return r->killed_for || sig != SIGKILL;
+}
+
+int
+reader_seal(int memfd)
+{
+	return fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
 void

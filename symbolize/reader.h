@@ -1,7 +1,7 @@
 /*
- * reader.h - a jailed child, from outside: one object's reader.
+ * reader.h - a jailed child, from outside: the reader of one object, or of one node's memory.
  *
- * It is given the object's descriptor and a socket, limits and a jail, and
+ * It is given the descriptors that it reads and a socket, limits and a jail, and
  * nothing else. It may crash, hang, eat, or be taken over by what it reads;
  * all that is asked of it is checked, and its end costs only its object.
  */
@@ -21,7 +21,21 @@
 /* How long the collector may take to open one. */
 #define READER_FILE_NS 5000000000u
 
+/* Descriptors that a child is given, besides its socket. */
+#define READER_FDS_MAX 4
+
 struct entry;
+
+/* What a child has to do, and what for. */
+struct reader_task {
+	const char *name;           /* of its process */
+	int fds[READER_FDS_MAX];    /* borrowed; -1: none. The first is the object's: its size counts */
+	size_t n_fds;
+	uint64_t write_bytes;       /* the largest file that it may write; 0: none */
+	uint32_t files_max;         /* descriptors that it may have */
+	int (*serve)(int sock, const int *fds, const void *ctx); /* in the jail; returns its exit status */
+	const void *ctx;            /* as it is when the child is forked */
+};
 
 /* The same for all readers. */
 struct reader_limits {
@@ -36,6 +50,7 @@ struct reader {
 	struct entry *entry;    /* whose; NULL when nobody waits for it any more */
 	bool reaped;            /* its number may be another process's by now */
 	bool busy;              /* a question is open */
+	uint32_t extra_seconds; /* that its question takes by itself (it looks for so long) */
 	uint64_t asked_ns;      /* since when; not busy: when the last one ended */
 	const char *killed_for; /* why the parent killed it; NULL: it did not */
 	uint64_t *places;       /* owned; of the open question, ascending */
@@ -46,6 +61,10 @@ struct reader {
 	uint32_t file_child_ticket;
 	uint64_t file_until_ns;
 };
+
+/* Fork a child, nobody's yet. Returns 0 or -errno. */
+int reader_start_task(struct reader *r, const struct reader_limits *limits, const struct reader_task *task,
+		      uint64_t now_ns, struct err *why);
 
 /*
  * Fork the child of an object. `rows_bytes`: the largest file that it may write (0: none).
@@ -71,6 +90,9 @@ bool reader_is_late(const struct reader *r, const struct reader_limits *limits, 
  * not where somebody else killed it (the kernel, short of memory; a person). */
 bool reader_verdict(const struct reader *r, const struct reader_limits *limits, int status, char *text,
 		    size_t n);
+
+/* From here on nobody can change the file, not the child that wrote it either. Returns 0 or -errno. */
+int reader_seal(int memfd);
 
 /* It was reaped: free what it had. */
 void reader_fini(struct reader *r);

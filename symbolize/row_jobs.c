@@ -157,15 +157,6 @@ row_jobs_schedule(struct service *s)
 	}
 }
 
-/* From here on nobody can change them, not the child that wrote them either. */
-static int
-seal(int memfd)
-{
-	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-		return -errno;
-	return 0;
-}
-
 /* Nobody waits for this slot's rows any more: answered, forgotten. */
 static void
 release(struct row_jobs *j, size_t slot)
@@ -186,7 +177,7 @@ finish(struct service *s, struct reader *r, int code)
 		if (&s->rows.running[i].reader != r || !job->client)
 			continue;
 		if (code == 0)
-			code = seal(s->rows.running[i].memfd);
+			code = reader_seal(s->rows.running[i].memfd);
 		answer(s, job->client, job->entry->id, code, s->rows.running[i].memfd);
 		release(&s->rows, i);
 	}

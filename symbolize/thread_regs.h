@@ -10,11 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum thread_where {
-	THREAD_GONE,    /* or nothing is known of it */
-	THREAD_OFF_CPU, /* sp and pc, of the system call that it is in */
-	THREAD_SAMPLED, /* sp, pc, fp and stack bytes, of a moment not older than 20 ms */
-};
+#include "base/wire.h"
 
 struct thread_regs {
 	uint32_t tid;

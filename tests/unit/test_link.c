@@ -30,6 +30,7 @@
 
 static struct loop loop;
 static struct objects objects;
+static struct memories memories;
 static struct link l;
 static char *dir;
 static char socket_path[300], file_path[300], debug_dir[300];
@@ -105,7 +106,7 @@ begin(void)
 {
 	l.rows_changed = rows_changed;
 	l.ctx = &l;
-	link_start(&l, &loop, &objects, socket_path, debug_dir);
+	link_start(&l, &loop, &objects, &memories, socket_path, debug_dir);
 }
 
 static int
@@ -124,6 +125,7 @@ start(void **state)
 	listener = peer = -1;
 	changes = 0;
 	objects_init(&objects);
+	memories_init(&memories);
 	return scratch_file(file_path, "\177ELF", 4, 0644) < 0 ? -1 : loop_init(&loop, &why);
 }
 
@@ -132,6 +134,7 @@ end(void **state)
 {
 	(void)state;
 	link_stop(&l);
+	memories_fini(&memories);
 	objects_fini(&objects);
 	loop_fini(&loop);
 	if (peer >= 0)

@@ -609,7 +609,7 @@ who_says_what_he_may_not_is_dropped(void **state)
 	(void)state;
 	start();
 	for (uint16_t type = WIRE_NONE; type <= WIRE_TYPES; type++) {
-		if (type == WIRE_OBJECT_DROP || type == WIRE_ROWS_ASK)
+		if (type == WIRE_OBJECT_DROP || type == WIRE_MEMORY_DROP || type == WIRE_ROWS_ASK)
 			continue;
 		sock = connect_to();
 		buf_init(&b, WIRE_BODY_MAX);

@@ -1,0 +1,61 @@
+#include "config.h"
+
+#include "symbolize/ticks.h"
+
+#include <poll.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#define APART_NS 5000000u /* two looks are each right within some hundred ns */
+#define LOOKS    8
+
+static uint64_t
+clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t
+count(void)
+{
+#if defined(__x86_64__)
+	return __rdtsc();
+#else
+	return clock_ns();
+#endif
+}
+
+void
+ticks_now(struct ticks *t)
+{
+	uint64_t best = UINT64_MAX;
+
+	/* Of some looks that in which the least happened between the clocks. */
+	for (int i = 0; i < LOOKS; i++) {
+		uint64_t before = count(), ns = clock_ns(), after = count();
+
+		if (after - before >= best)
+			continue;
+		best = after - before;
+		t->count = before + best / 2;
+		t->ns = ns;
+	}
+}
+
+double
+ticks_per_second(const struct ticks *since)
+{
+	struct ticks now;
+
+	ticks_now(&now);
+	while (now.ns - since->ns < APART_NS) {
+		poll(NULL, 0, 1);
+		ticks_now(&now);
+	}
+	return (double)(now.count - since->count) * 1e9 / (double)(now.ns - since->ns);
+}
