@@ -2,6 +2,7 @@
 
 #include "symbolize/go_running.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ struct try {
 	uint32_t which; /* of the caller's */
 	struct go_g g;
 	uint64_t curg, vdso_sp, vdso_pc, tid;
-	uint64_t g0, g0_lo, g0_hi; /* the thread's own stack */
+	uint64_t g0, g0_lo, g0_hi;             /* the thread's own stack */
+	uint64_t gsignal, signal_lo, signal_hi; /* that of its signals */
 	bool is_whole;
 	bool by_record; /* walked from where the record says */
 };
@@ -89,7 +91,7 @@ static int
 read_ms(struct state *s)
 {
 	const struct go_offsets *at = s->r->n->at;
-	struct memory_want *wants = calloc(s->n * 5 + 1, sizeof(*wants));
+	struct memory_want *wants = calloc(s->n * 6 + 1, sizeof(*wants));
 	size_t n = 0;
 	int e;
 
@@ -103,6 +105,7 @@ read_ms(struct state *s)
 		want(wants, &n, t->g.m, at->m_vdso_sp, &t->vdso_sp);
 		want(wants, &n, t->g.m, at->m_vdso_pc, &t->vdso_pc);
 		want(wants, &n, t->g.m, at->m_g0, &t->g0);
+		want(wants, &n, t->g.m, at->m_gsignal, &t->gsignal);
 	}
 	e = memory_read_many(s->r->n->mem, wants, n);
 	n = 0;
@@ -113,6 +116,8 @@ read_ms(struct state *s)
 			t->tid = 0;
 		want(wants, &n, t->g0, at->g_stack_lo, &t->g0_lo);
 		want(wants, &n, t->g0, at->g_stack_hi, &t->g0_hi);
+		want(wants, &n, t->gsignal, at->g_stack_lo, &t->signal_lo);
+		want(wants, &n, t->gsignal, at->g_stack_hi, &t->signal_hi);
 	}
 	if (e == 0)
 		e = memory_read_many(s->r->n->mem, wants, n);
@@ -140,10 +145,13 @@ is_in(uint64_t sp, uint64_t lo, uint64_t hi)
 	return sp >= lo && sp < hi;
 }
 
+/* A walk on the stack [lo, hi); of its words from from->sp on, n bytes are there. */
 static int
-walk(struct state *s, const struct try *t, const struct go_start *from, const unsigned char *bytes, size_t n)
+walk(struct state *s, uint64_t lo, uint64_t hi, const struct go_start *from, const struct thread_regs *regs)
 {
-	struct go_stack stack = go_stacks_get(s->r->s, t->g.lo, t->g.hi, from->sp, bytes, n);
+	bool is_there = regs->where == THREAD_SAMPLED && from->sp == regs->sp;
+	struct go_stack stack = go_stacks_get(s->r->s, lo, hi, from->sp, is_there ? regs->stack : NULL,
+					      is_there ? regs->stack_n : 0);
 	int e = go_traceback_walk(s->r->t, &stack, from, &s->trace);
 
 	return e < 0 ? e : s->r->s->error == -ESRCH ? -ESRCH : 0;
@@ -159,26 +167,49 @@ where_left(const struct try *t)
 	return (struct go_start){ .pc = t->g.pc, .sp = t->g.sp, .lr = t->g.lr };
 }
 
+/* Go back from a signal's handler to what it interrupted: the kernel left the registers above the handler's
+ * frame (struct rt_sigframe). */
+static int
+leave_handler(struct state *s, const struct try *t, const struct thread_regs *regs, struct go_start *from)
+{
+	/* Bytes from the end of the handler's frame. */
+	static const struct {
+		uint16_t machine, sp, pc, lr;
+	} places[] = { { EM_X86_64, 160, 168, 0 }, { EM_AARCH64, 560, 568, 552 } };
+	int e = walk(s, t->signal_lo, t->signal_hi, from, regs), bad = 0;
+	uint64_t at = s->trace.handled;
+
+	from->sp = 0;
+	if (e < 0 || !is_in(at, t->signal_lo, t->signal_hi))
+		return e;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i].machine == s->r->n->im->machine) {
+			from->sp = memory_u64(s->r->n->mem, at + places[i].sp, &bad);
+			from->pc = memory_u64(s->r->n->mem, at + places[i].pc, &bad);
+			from->lr = places[i].lr ? memory_u64(s->r->n->mem, at + places[i].lr, &bad) : 0;
+		}
+	return bad == -ESRCH ? bad : 0;
+}
+
 /* Walk one stack. What was walked is in s->trace. */
 static int
 walk_one(struct state *s, struct try *t, const struct thread_regs *regs)
 {
 	struct go_start from = { .pc = regs->pc, .sp = regs->sp, .is_trap = true };
-	bool is_sample = regs->where == THREAD_SAMPLED;
+	int e = 0;
 
+	t->by_record = false;
+	if (regs->where != THREAD_GONE && t->curg == t->g.at && is_in(from.sp, t->signal_lo, t->signal_hi))
+		e = leave_handler(s, t, regs, &from);
 	s->trace.n = 0;
 	s->trace.is_whole = s->trace.has_user = false;
-	t->by_record = false;
-	if (regs->where == THREAD_GONE || t->curg != t->g.at)
-		return 0;
-	if (is_in(regs->sp, t->g.lo, t->g.hi))
-		return walk(s, t, &from, is_sample ? regs->stack : NULL, is_sample ? regs->stack_n : 0);
-	/* Not while a signal is handled, on a third stack: then the record is old. */
-	from = where_left(t);
-	t->by_record = true;
-	if (is_in(regs->sp, t->g0_lo, t->g0_hi) && is_in(from.sp, t->g.lo, t->g.hi))
-		return walk(s, t, &from, NULL, 0);
-	return 0;
+	if (e < 0 || regs->where == THREAD_GONE || t->curg != t->g.at)
+		return e;
+	if (is_in(from.sp, t->g0_lo, t->g0_hi)) {
+		from = where_left(t);
+		t->by_record = true;
+	}
+	return is_in(from.sp, t->g.lo, t->g.hi) ? walk(s, t->g.lo, t->g.hi, &from, regs) : 0;
 }
 
 static int

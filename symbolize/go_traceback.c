@@ -80,6 +80,8 @@ static const struct {
 	{ "runtime.asyncPreempt", 0, CALL_TRAPS, 21, GO_ROLE_SYSTEM },
 	{ "runtime.debugCallV2", 0, CALL_TRAPS, 21, GO_ROLE_SYSTEM },
 	{ "runtime.gopark", 0, 0, 0, GO_ROLE_PARKED },
+	{ "runtime.sigtramp", 0, 0, 0, GO_ROLE_HANDLER },
+	{ "runtime.cgoSigtramp", 0, 0, 0, GO_ROLE_HANDLER },
 	{ "runtime.main", 0, 0, 0, GO_ROLE_USER },
 	{ "runtime.corostart", 0, 0, 0, GO_ROLE_USER },
 	{ "runtime.handleAsyncEvent", 0, 0, 0, GO_ROLE_USER },
@@ -416,6 +418,7 @@ go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_st
 	int e = 0;
 
 	out->n = 0;
+	out->handled = 0;
 	out->is_whole = out->has_user = false;
 	out->top = GO_ROLE_UNKNOWN;
 	t->seen = t->left_out = t->callee = 0;
@@ -436,6 +439,10 @@ go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_st
 		keep_call(t, out, c);
 		if (p.is_innermost)
 			out->top = c->role;
+		if (c->role == GO_ROLE_HANDLER) {
+			out->handled = p.sp + (uint64_t)c->bytes + (t->uses_lr ? 0 : 8);
+			break;
+		}
 		flags = p.is_innermost && from->is_syscall ? c->flags & ~CALL_SP_WRITE : c->flags;
 		out->is_whole = flags & CALL_TOP;
 		if (flags & (CALL_TOP | CALL_SP_WRITE) || !step(t, w, c, &p))

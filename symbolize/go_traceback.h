@@ -43,6 +43,7 @@ enum go_role {
 	GO_ROLE_SYSTEM,    /* runtime.something */
 	GO_ROLE_CALLBACKS, /* calls users' functions: finalizers, cleanups */
 	GO_ROLE_PARKED,    /* runtime.gopark: waits */
+	GO_ROLE_HANDLER,   /* what the kernel calls for a signal */
 	GO_ROLE_UNKNOWN,   /* no function of the program */
 };
 
@@ -53,6 +54,7 @@ struct go_trace {
 	enum go_role top; /* of the innermost function */
 	bool is_whole;    /* ended where goroutines begin */
 	bool has_user;    /* some function is not the runtime's */
+	uint64_t handled; /* the walk ended at a signal's handler: where the frame of that ends; else 0 */
 };
 
 struct go_traceback;
