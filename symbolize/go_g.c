@@ -48,6 +48,7 @@ go_g_decode(struct go_g *g, const struct go_offsets *at, uint64_t addr, const un
 		.wait_since = (int64_t)word(bytes, at->g_waitsince),
 		.status = (uint8_t)(status & ~SCAN),
 		.reason = bytes[at->g_waitreason],
+		.seq = at->g_tracking_seq != GO_ABSENT ? bytes[at->g_tracking_seq] : 0,
 		.runs_cleanups = at->g_running_cleanups != GO_ABSENT && bytes[at->g_running_cleanups],
 	};
 	if ((status & ~SCAN) >= GO_G_STATUSES || addr == 0)
@@ -96,8 +97,8 @@ go_g_is_running(const struct go_g *g)
 bool
 go_g_is_same(const struct go_g *a, const struct go_g *b)
 {
-	return a->at == b->at && a->goid == b->goid && a->status == b->status && a->reason == b->reason &&
-	       a->lo == b->lo && a->hi == b->hi && a->pc == b->pc && a->sp == b->sp &&
+	return a->at == b->at && a->goid == b->goid && a->status == b->status && a->seq == b->seq &&
+	       a->reason == b->reason && a->lo == b->lo && a->hi == b->hi && a->pc == b->pc && a->sp == b->sp &&
 	       a->syscall_pc == b->syscall_pc && a->syscall_sp == b->syscall_sp && a->labels == b->labels;
 }
 

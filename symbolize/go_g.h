@@ -37,6 +37,7 @@ struct go_g {
 	uint64_t m, goid, parent, creator_pc, start_pc, labels, locked_m, bubble;
 	int64_t wait_since;
 	uint8_t status, reason;
+	uint8_t seq;        /* counts how often it stopped running */
 	bool runs_cleanups;
 };
 

@@ -21,6 +21,7 @@ struct go_offsets {
 		g_stktopsp, g_status, g_goid, g_waitsince, g_waitreason, g_parent_goid, g_gopc, g_startpc, g_labels,
 		g_lockedm, g_ancestors, g_coroarg, g_schedlink,
 		g_running_cleanups, /* bool (1.25 and later) */
+		g_tracking_seq,     /* uint8: counts how often it left its thread */
 		g_bubble,           /* of testing/synctest: a pointer; in bubble_id its number */
 		bubble_id;
 	/* runtime.m */

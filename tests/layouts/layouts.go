@@ -44,6 +44,7 @@ var fields = []struct {
 	{"g_coroarg", "runtime.g", []string{"coroarg"}},
 	{"g_schedlink", "runtime.g", []string{"schedlink"}},
 	{"g_running_cleanups", "runtime.g", []string{"runningCleanups"}},
+	{"g_tracking_seq", "runtime.g", []string{"trackingSeq"}},
 	{"g_bubble", "runtime.g", []string{"bubble", "syncGroup"}},
 	{"bubble_id", "runtime.synctestBubble", []string{"id"}},
 	{"m_g0", "runtime.m", []string{"g0"}},
