@@ -60,6 +60,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/kallsyms.c        symbolize/kallsyms.h       \
 	symbolize/kernel_source.c                              \
 	symbolize/memory.c          symbolize/memory.h         \
+	symbolize/memory_child.c    symbolize/memory_child.h   \
 	symbolize/memory_window.c   symbolize/memory_window.h  \
 	symbolize/minidebug.c       symbolize/minidebug.h      \
 	symbolize/naming.c          symbolize/naming.h         \
@@ -67,10 +68,12 @@ libsymbolize_a_SOURCES = \
 	symbolize/parent.c          symbolize/parent.h         \
 	symbolize/reader.c          symbolize/reader.h         \
 	symbolize/reading_writer.c  symbolize/reading_writer.h \
+	symbolize/readings.c        symbolize/readings.h       \
 	symbolize/row_jobs.c        symbolize/row_jobs.h       \
 	symbolize/rows_writer.c     symbolize/rows_writer.h    \
 	                            symbolize/service.h        \
 	                            symbolize/source.h         \
+	symbolize/ticks.c           symbolize/ticks.h          \
 	symbolize/unwind_bounds.c   symbolize/unwind_bounds.h  \
 	symbolize/unwind_rows.c     symbolize/unwind_rows.h
 

@@ -319,7 +319,7 @@ static const struct {
 	int error;
 	uint16_t status;
 } statuses[] = {
-	{ -ENOENT, 501 },  /* not Go, or not in this Go */
+	{ -ENOENT, 404 },  /* this Go has no such profile */
 	{ -ENOTSUP, 501 }, /* a Go that is too old, too new, not 64-bit */
 	{ -ENOEXEC, 501 }, /* not a 64-bit program at all */
 	{ -ESRCH, 503 },   /* gone */
@@ -328,8 +328,10 @@ static const struct {
 };
 
 static uint16_t
-status_of(int error)
+status_of(int error, bool opened)
 {
+	if (error == -ENOENT && !opened)
+		return 501; /* no Go */
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		if (statuses[i].error == error)
 			return statuses[i].status;
@@ -385,7 +387,7 @@ answer(struct memory_child *c, const struct question *q, int fd)
 	/* What was found need not be true any more. */
 	if (r < 0 && r != -ENOENT && r != -ENOTSUP)
 		program_close(c);
-	return send_reading(c, q, r < 0 ? status_of(r) : 200, r < 0 ? why.text : "");
+	return send_reading(c, q, r < 0 ? status_of(r, opened) : 200, r < 0 ? why.text : "");
 }
 
 /* WIRE_READ_ASK, with the memfd to fill. */

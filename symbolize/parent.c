@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/privs.h"
 #include "symbolize/naming.h"
+#include "symbolize/readings.h"
 #include "symbolize/service.h"
 
 /* Messages taken from one socket before the others get their turn. */
@@ -231,6 +232,10 @@ static const struct {
 	{ WIRE_OBJECT_DROP, CLIENT_MAY_COLLECT, 8, drop_object },
 	{ WIRE_ROWS_ASK, CLIENT_MAY_COLLECT, 8, ask_rows },
 	{ WIRE_FILE, CLIENT_MAY_COLLECT, 8, take_file },
+	{ WIRE_MEMORY, CLIENT_MAY_COLLECT, 17, readings_memory },
+	{ WIRE_MEMORY_DROP, CLIENT_MAY_COLLECT, 8, readings_memory_drop },
+	{ WIRE_REGS, CLIENT_MAY_COLLECT, WIRE_BODY_MAX, readings_regs },
+	{ WIRE_READ_ASK, CLIENT_MAY_ASK | CLIENT_MAY_COLLECT, 17, readings_ask },
 };
 
 static int
@@ -274,6 +279,7 @@ drop_client(struct service *s, struct client *c)
 {
 	naming_forget_client(s, c);
 	row_jobs_forget(s, c, NULL);
+	readings_forget_client(s, c);
 	for (size_t i = s->catalog.n; i-- > 0;)
 		if (s->catalog.at[i]->owner == c)
 			service_leave(s, s->catalog.at[i]);
@@ -348,11 +354,52 @@ service_hear_collectors(struct service *s, const struct client *asking)
 
 /* ---- children */
 
+enum reader_of { OF_NAMES, OF_ROWS, OF_MEMORY };
+
+static size_t
+reader_count(const struct service *s)
+{
+	return s->n_readers + ROW_READERS + READINGS_CHILDREN;
+}
+
+/* All that there are: those for names, then for rows, then of memories. */
+static struct reader *
+reader_at(struct service *s, size_t i, enum reader_of *of)
+{
+	*of = OF_NAMES;
+	if (i < s->n_readers)
+		return &s->readers[i];
+	i -= s->n_readers;
+	*of = OF_ROWS;
+	if (i < ROW_READERS)
+		return &s->rows.running[i].reader;
+	*of = OF_MEMORY;
+	return &s->readings.slots[i - ROW_READERS].reader;
+}
+
+static int
+take_from_reader(struct service *s, struct reader *r, enum reader_of of)
+{
+	switch (of) {
+	case OF_ROWS:
+		return s->m.type == WIRE_ROWS ? row_jobs_rows(s, r, &s->m) : -EBADMSG;
+	case OF_MEMORY:
+		return readings_child_said(s, r, &s->m);
+	default:
+		break;
+	}
+	if (r->entry && s->m.type == WIRE_NAMES)
+		return naming_names(s, r, &s->m);
+	if (r->entry && s->m.type == WIRE_NAMED)
+		return naming_named(s, r, &s->m);
+	return r->entry && s->m.type == WIRE_FILE_ASK ? ask_file(s, r, &s->m) : -EBADMSG;
+}
+
 static void
-hear_reader(struct service *s, struct reader *r, bool for_rows)
+hear_reader(struct service *s, struct reader *r, enum reader_of of)
 {
 	for (int i = 0; i < MESSAGES_A_TURN && r->sock >= 0; i++) {
-		int got = wire_recv(r->sock, &s->m), result = -EBADMSG;
+		int got = wire_recv(r->sock, &s->m), result;
 
 		if (got == -EAGAIN)
 			return;
@@ -361,14 +408,7 @@ hear_reader(struct service *s, struct reader *r, bool for_rows)
 			reader_kill(r, got < 0 ? "sent what cannot be right" : NULL);
 			return;
 		}
-		if (for_rows)
-			result = s->m.type == WIRE_ROWS ? row_jobs_rows(s, r, &s->m) : -EBADMSG;
-		else if (r->entry && s->m.type == WIRE_NAMES)
-			result = naming_names(s, r, &s->m);
-		else if (r->entry && s->m.type == WIRE_NAMED)
-			result = naming_named(s, r, &s->m);
-		else if (r->entry && s->m.type == WIRE_FILE_ASK)
-			result = ask_file(s, r, &s->m);
+		result = take_from_reader(s, r, of);
 		if (s->m.fd >= 0)
 			close(s->m.fd);
 		s->m.fd = -1;
@@ -378,17 +418,30 @@ hear_reader(struct service *s, struct reader *r, bool for_rows)
 }
 
 static struct reader *
-find_reader(struct service *s, pid_t pid, bool *for_rows)
+find_reader(struct service *s, pid_t pid, enum reader_of *of)
 {
-	*for_rows = false;
-	for (size_t i = 0; i < s->n_readers; i++)
-		if (s->readers[i].pid == pid)
-			return &s->readers[i];
-	*for_rows = true;
-	for (size_t i = 0; i < ROW_READERS; i++)
-		if (s->rows.running[i].reader.pid == pid)
-			return &s->rows.running[i].reader;
+	for (size_t i = 0; i < reader_count(s); i++) {
+		struct reader *r = reader_at(s, i, of);
+
+		if (r->pid == pid)
+			return r;
+	}
 	return NULL;
+}
+
+/* One that died in the middle of a question: whoever waits for it is told. */
+static void
+reader_died(struct service *s, struct reader *r, enum reader_of of, const char *why, bool blame)
+{
+	if (of == OF_MEMORY) {
+		readings_died(s, r, why);
+	} else if (r->entry && of == OF_ROWS) {
+		row_jobs_died(s, r, why);
+	} else if (r->entry) {
+		r->entry->reader = NULL;
+		if (r->busy || r->killed_for)
+			naming_died(s, r->entry, why, blame ? NAMING_DEAD_NS : NAMING_KILLED_NS);
+	}
 }
 
 static void
@@ -398,23 +451,18 @@ reap_readers(struct service *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool for_rows, blame;
-		struct reader *r = find_reader(s, pid, &for_rows);
+		enum reader_of of;
+		struct reader *r = find_reader(s, pid, &of);
 		char why[128];
+		bool blame;
 
 		if (!r)
 			continue;
 		r->reaped = true;
 		/* What it said before its end still counts. */
-		hear_reader(s, r, for_rows);
+		hear_reader(s, r, of);
 		blame = reader_verdict(r, &s->limits, status, why, sizeof(why));
-		if (r->entry && for_rows) {
-			row_jobs_died(s, r, why);
-		} else if (r->entry) {
-			r->entry->reader = NULL;
-			if (r->busy || r->killed_for)
-				naming_died(s, r->entry, why, blame ? NAMING_DEAD_NS : NAMING_KILLED_NS);
-		}
+		reader_died(s, r, of, why, blame);
 		reader_fini(r);
 	}
 }
@@ -422,9 +470,10 @@ reap_readers(struct service *s)
 static void
 check_times(struct service *s)
 {
-	for (size_t i = 0; i < s->n_readers + ROW_READERS; i++) {
-		struct reader *r =
-			i < s->n_readers ? &s->readers[i] : &s->rows.running[i - s->n_readers].reader;
+	enum reader_of of;
+
+	for (size_t i = 0; i < reader_count(s); i++) {
+		struct reader *r = reader_at(s, i, &of);
 
 		if (!r->pid || r->sock < 0)
 			continue;
@@ -440,24 +489,33 @@ check_times(struct service *s)
 #define POLLED_FIXED 2
 
 static int
-poll_timeout(const struct service *s)
+poll_timeout(struct service *s)
 {
+	enum reader_of of;
+
 	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
 		if (s->clients[i].fd >= 0 && s->clients[i].head)
 			return TICK_MS;
-	for (size_t i = 0; i < s->n_readers; i++)
-		if (s->readers[i].pid && s->readers[i].busy)
+	for (size_t i = 0; i < reader_count(s); i++) {
+		const struct reader *r = reader_at(s, i, &of);
+
+		if (r->pid && (r->busy || of == OF_ROWS))
 			return TICK_MS;
-	for (size_t i = 0; i < ROW_READERS; i++)
-		if (s->rows.running[i].reader.pid)
-			return TICK_MS;
+	}
 	return s->n_requests ? TICK_MS : -1;
 }
 
-/* In the order listener, signals, clients, readers, rows' readers; closed ones as -1. */
+static bool
+reader_wants_out(const struct service *s, size_t i)
+{
+	return i >= s->n_readers + ROW_READERS && s->readings.slots[i - s->n_readers - ROW_READERS].regs_first;
+}
+
+/* In the order listener, signals, clients, readers; closed ones as -1. */
 static size_t
 poll_fill(struct service *s, struct pollfd *p)
 {
+	enum reader_of of;
 	size_t n = 0;
 
 	p[n++] = (struct pollfd){ .fd = s->listener, .events = POLLIN };
@@ -465,14 +523,12 @@ poll_fill(struct service *s, struct pollfd *p)
 	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
 		p[n++] = (struct pollfd){ .fd = s->clients[i].fd,
 					  .events = (short)(POLLIN | (s->clients[i].head ? POLLOUT : 0)) };
-	for (size_t i = 0; i < s->n_readers; i++)
-		p[n++] = (struct pollfd){ .fd = s->readers[i].pid ? s->readers[i].sock : -1,
-					  .events = POLLIN };
-	for (size_t i = 0; i < ROW_READERS; i++)
-		p[n++] = (struct pollfd){ .fd = s->rows.running[i].reader.pid
-							? s->rows.running[i].reader.sock
-							: -1,
-					  .events = POLLIN };
+	for (size_t i = 0; i < reader_count(s); i++) {
+		const struct reader *r = reader_at(s, i, &of);
+
+		p[n++] = (struct pollfd){ .fd = r->pid ? r->sock : -1,
+					  .events = (short)(POLLIN | (reader_wants_out(s, i) ? POLLOUT : 0)) };
+	}
 	return n;
 }
 
@@ -517,20 +573,31 @@ serve_clients(struct service *s, const struct pollfd *p)
 	}
 }
 
+static void
+serve_readers(struct service *s, const struct pollfd *p)
+{
+	enum reader_of of;
+
+	for (size_t i = 0; i < reader_count(s); i++) {
+		struct reader *r = reader_at(s, i, &of);
+
+		if (!p[i].revents || p[i].fd != r->sock)
+			continue;
+		if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
+			hear_reader(s, r, of);
+		if (of == OF_MEMORY)
+			readings_pump(&s->readings.slots[i - s->n_readers - ROW_READERS]);
+	}
+}
+
 static bool
 turn(struct service *s, const struct pollfd *p)
 {
-	const struct pollfd *clients = p + POLLED_FIXED, *readers = clients + SERVICE_CLIENTS_MAX;
-	const struct pollfd *rows = readers + s->n_readers;
+	const struct pollfd *clients = p + POLLED_FIXED;
 	bool stop = false;
 
 	s->now_ns = monotonic_ns();
-	for (size_t i = 0; i < s->n_readers; i++)
-		if (readers[i].revents && readers[i].fd == s->readers[i].sock)
-			hear_reader(s, &s->readers[i], false);
-	for (size_t i = 0; i < ROW_READERS; i++)
-		if (rows[i].revents && rows[i].fd == s->rows.running[i].reader.sock)
-			hear_reader(s, &s->rows.running[i].reader, true);
+	serve_readers(s, clients + SERVICE_CLIENTS_MAX);
 	if (p[1].revents)
 		stop = take_signals(s);
 	serve_clients(s, clients);
@@ -539,6 +606,7 @@ turn(struct service *s, const struct pollfd *p)
 	check_times(s);
 	row_jobs_schedule(s);
 	naming_schedule(s);
+	readings_schedule(s);
 	return stop;
 }
 
@@ -546,12 +614,14 @@ turn(struct service *s, const struct pollfd *p)
 static void
 end_readers(struct service *s)
 {
-	for (size_t i = 0; i < s->n_readers; i++)
-		if (s->readers[i].pid)
-			reader_kill(&s->readers[i], NULL);
-	for (size_t i = 0; i < ROW_READERS; i++)
-		if (s->rows.running[i].reader.pid)
-			reader_kill(&s->rows.running[i].reader, NULL);
+	enum reader_of of;
+
+	for (size_t i = 0; i < reader_count(s); i++) {
+		struct reader *r = reader_at(s, i, &of);
+
+		if (r->pid)
+			reader_kill(r, NULL);
+	}
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 }
@@ -559,7 +629,7 @@ end_readers(struct service *s)
 int
 parent_run(struct service *s, struct err *why)
 {
-	size_t n = POLLED_FIXED + SERVICE_CLIENTS_MAX + s->n_readers + ROW_READERS;
+	size_t n = POLLED_FIXED + SERVICE_CLIENTS_MAX + reader_count(s);
 	struct pollfd *p = calloc(n, sizeof(*p));
 	bool stop = false;
 	int r = 0;
@@ -604,6 +674,7 @@ parent_new(struct service **out, const struct parent_setup *setup, struct err *w
 	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
 		s->clients[i].fd = -1;
 	row_jobs_init(&s->rows);
+	readings_init(&s->readings);
 	catalog_init(&s->catalog, files > OTHER_FILES + CATALOG_MAX ? CATALOG_MAX
 				  : files > 2 * OTHER_FILES         ? files - OTHER_FILES
 								    : files / 2);
@@ -640,6 +711,7 @@ parent_free(struct service *s)
 		reader_fini(&s->readers[i]);
 	free(s->readers);
 	row_jobs_fini(&s->rows);
+	readings_fini(&s->readings);
 	catalog_fini(&s->catalog);
 	answers_free(s->answers);
 	if (s->limits.null_fd >= 0)

@@ -7,6 +7,7 @@
  *   parent.c    the loop; who may say what; objects and files
  *   naming.c    questions for names: cache, children, who waits for what
  *   row_jobs.c  unwind rows: a short-lived child each
+ *   readings.c  nodes' memories: a child each, and who waits for what it reads
  */
 #ifndef PPD_SYMBOLIZE_SERVICE_H
 #define PPD_SYMBOLIZE_SERVICE_H
@@ -20,6 +21,7 @@
 #include "symbolize/catalog.h"
 #include "symbolize/client.h"
 #include "symbolize/reader.h"
+#include "symbolize/readings.h"
 #include "symbolize/row_jobs.h"
 
 #define SERVICE_CLIENTS_MAX 256
@@ -37,6 +39,7 @@ struct service {
 	struct reader *readers; /* owned; for names */
 	size_t n_readers;
 	struct row_jobs rows;
+	struct readings readings;
 	size_t n_requests; /* for names, open */
 	size_t next_entry; /* where the search for the next question begins */
 	uint32_t file_ticket;

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -399,6 +400,9 @@ a_symbolizer_that_says_something_else_is_left_and_tried_again(void **state)
 	body[12] = 0;
 	body[13] = 200; /* a name longer than the message */
 	spoils_the_link(WIRE_FILE_ASK, body, 100);
+	body[12] = 1; /* a thread more than there is */
+	body[13] = 0;
+	spoils_the_link(WIRE_REGS_ASK, body, 14);
 	expect_hand_over(o);
 	assert_int_equal(open_descriptors(), before);
 	assert_int_equal(o->state, OBJECT_ROWS_WAITING);
@@ -455,6 +459,144 @@ who_is_dropped_is_told_where_it_was_handed_over(void **state)
 	assert_int_equal(changes, 0);
 }
 
+/* ---- memories */
+
+static struct node_memory *
+add_memory(pid_t kid, struct object *exe)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, kid, 0);
+	struct node_memory *m;
+	struct err why;
+
+	assert_int_equal(memories_get(&memories, kid, pidfd, exe, &m, &why), 0);
+	close(pidfd);
+	return m;
+}
+
+static void
+expect_node_memory(const struct node_memory *m)
+{
+	for (uint8_t part = 0; part < WIRE_MEMORY_PARTS; part++) {
+		struct cur c;
+
+		assert_int_equal(next(), WIRE_MEMORY);
+		assert_true(msg.fd >= 0);
+		close(msg.fd);
+		cur_init(&c, msg.body, msg.len);
+		assert_true(cur_u64(&c) == m->id);
+		assert_int_equal(cur_u8(&c), part);
+		assert_true(cur_u64(&c) == m->exe->id);
+		assert_int_equal(cur_left(&c), 0);
+		assert_int_equal(cur_error(&c), 0);
+	}
+}
+
+static void
+memories_are_handed_over_behind_their_objects_and_anew_to_one_that_comes_back(void **state)
+{
+	pid_t kid = kid_start(kid_sleeps, NULL), other = kid_start(kid_sleeps, NULL);
+	struct object *o = add_object();
+	struct node_memory *a, *b;
+	uint64_t id;
+	struct cur c;
+
+	(void)state;
+	begin();
+	assert_false(memories.connected);
+	a = add_memory(kid, o);
+	symbolizer_listens();
+	symbolizer_accepts();
+	assert_true(memories.connected);
+	expect_hand_over(o);
+	expect_rows_ask(o);
+	expect_node_memory(a);
+	b = add_memory(other, o);
+	expect_node_memory(b);
+	id = b->id;
+	memories_forget(&memories, other);
+	assert_int_equal(next(), WIRE_MEMORY_DROP);
+	cur_init(&c, msg.body, msg.len);
+	assert_true(cur_u64(&c) == id);
+	assert_int_equal(cur_left(&c), 0);
+	close(peer);
+	peer = -1;
+	run_ms(20);
+	assert_false(memories.connected);
+	symbolizer_accepts();
+	expect_hand_over(o);
+	expect_rows_ask(o);
+	expect_node_memory(a);
+	assert_int_equal(next(), -1);
+	kid_stop(kid);
+	kid_stop(other);
+	memories_forget(&memories, kid);
+}
+
+/* Ask where threads are; how many are told of, and of the last one, where. */
+static unsigned int
+ask_regs(uint64_t memory, const uint32_t *tids, uint16_t n, uint8_t *where)
+{
+	unsigned int told = 0;
+	uint8_t is_last = 0;
+	struct buf b;
+
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u32(&b, 815);
+	buf_u64(&b, memory);
+	buf_u16(&b, n);
+	for (uint16_t i = 0; i < n; i++)
+		buf_u32(&b, tids[i]);
+	assert_int_equal(wire_send(peer, WIRE_REGS_ASK, b.data, b.len, -1), 0);
+	buf_fini(&b);
+	for (int tries = 0; tries < 3000 && !is_last; tries++) {
+		struct cur c;
+		uint16_t k;
+		int type;
+
+		run_ms(5);
+		type = next();
+		if (type == -1)
+			continue;
+		assert_int_equal(type, WIRE_REGS);
+		cur_init(&c, msg.body, msg.len);
+		assert_int_equal(cur_u32(&c), 815);
+		is_last = cur_u8(&c);
+		k = cur_u16(&c);
+		told += k;
+		if (k) {
+			cur_u32(&c);
+			*where = cur_u8(&c);
+		}
+	}
+	assert_int_equal(is_last, 1);
+	return told;
+}
+
+static void
+where_threads_are_is_told_of_processes_whose_memory_was_handed_over(void **state)
+{
+	pid_t kid = kid_start(kid_sleeps, NULL);
+	struct object *o = add_object();
+	struct node_memory *m = add_memory(kid, o);
+	const uint32_t tids[] = { (uint32_t)kid };
+	uint8_t where = THREAD_GONE;
+
+	(void)state;
+	symbolizer_listens();
+	begin();
+	symbolizer_accepts();
+	expect_hand_over(o);
+	expect_rows_ask(o);
+	expect_node_memory(m);
+	for (int i = 0; i < 100 && where != THREAD_OFF_CPU; i++)
+		assert_int_equal(ask_regs(m->id, tids, 1, &where), 1);
+	assert_int_equal(where, THREAD_OFF_CPU);
+	assert_int_equal(ask_regs(m->id + 1, tids, 1, &where), 0);
+	assert_int_equal(ask_regs(m->id, tids, 0, &where), 0);
+	kid_stop(kid);
+	memories_forget(&memories, kid);
+}
+
 #define LINK(f) cmocka_unit_test_setup_teardown(f, start, end)
 
 int
@@ -469,6 +611,8 @@ main(void)
 		LINK(a_symbolizer_that_says_something_else_is_left_and_tried_again),
 		LINK(a_symbolizer_that_comes_back_gets_everything_anew),
 		LINK(who_is_dropped_is_told_where_it_was_handed_over),
+		LINK(memories_are_handed_over_behind_their_objects_and_anew_to_one_that_comes_back),
+		LINK(where_threads_are_is_told_of_processes_whose_memory_was_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,7 @@ static bool permitted; /* perf_event_open of another process */
 /* ---- the server */
 
 static struct loop server_loop;
+static bool symbolizer_is_there = true;
 
 static void
 server_stop(int signal_number)
@@ -51,9 +52,11 @@ serve(void *arg)
 {
 	static struct conf conf;
 	static struct objects objects;
+	static struct memories memories;
 	static struct node nodes[2];
 	static const char *const limits[] = { "something is missing (grant it)", "another thing too" };
-	struct service s = { .loop = &server_loop, .conf = &conf, .nodes = nodes, .limits = limits, .n_limits = 2 };
+	struct service s = { .loop = &server_loop, .conf = &conf, .nodes = nodes, .memories = &memories,
+			     .limits = limits, .n_limits = 2 };
 	struct err why;
 	int sock;
 
@@ -63,9 +66,13 @@ serve(void *arg)
 	/* No SA_RESTART: the loop's wait is to end. */
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = server_stop }, NULL);
 	objects_init(&objects);
-	for (uint16_t i = 0; i < 2; i++)
+	memories_init(&memories);
+	memories.connected = symbolizer_is_there;
+	for (uint16_t i = 0; i < 2; i++) {
 		if (node_init(&nodes[i], &conf, i, &server_loop, &objects, &why) < 0)
 			return 2;
+		nodes[i].memories = &memories;
+	}
 	sock = wire_listen(socket_path, (gid_t)-1, &why);
 	s.client = geteuid();
 	if (sock < 0 || serve_start(&s, sock, &why) < 0)
@@ -76,6 +83,9 @@ serve(void *arg)
 	serve_stop(&s);
 	for (size_t i = 0; i < 2; i++)
 		node_fini(&nodes[i]);
+	if (memories.first) /* of processes that nobody holds any more */
+		return 5;
+	memories_fini(&memories);
 	objects_fini(&objects);
 	loop_fini(&server_loop);
 	return s.n_windows || s.n_peers ? 4 : 0;
@@ -511,6 +521,71 @@ addresses_are_put_into_maps(void **state)
 	close(sock);
 }
 
+static void
+a_memory_is_named_with_the_maps_of_the_executables_code(void **state)
+{
+	const unsigned char zero[] = { 0, 0 }, absent[] = { 1, 0 }, none[] = { 9, 0 };
+	uintptr_t ours = (uintptr_t)ask_addresses;
+	bool holds_us = false;
+	uint64_t memory[3] = { 0 };
+	struct cur c;
+	int sock = client(), other = client(), type;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* twice on one connection */
+		assert_int_equal(wire_send(i == 2 ? other : sock, WIRE_MEMORY_ASK, zero, 2, -1), 0);
+		while ((type = next(i == 2 ? other : sock)) == WIRE_MAPS) {
+			uint64_t start, end;
+
+			cur_init(&c, msg.body, msg.len);
+			assert_int_equal(cur_u16(&c), 1);
+			cur_u32(&c);
+			assert_true(cur_u64(&c) > 0);
+			assert_int_equal(cur_u8(&c), WIRE_MAP_FILE);
+			assert_true(cur_u8(&c) & WIRE_MAP_MAIN);
+			start = cur_u64(&c);
+			end = cur_u64(&c);
+			holds_us = holds_us || (ours >= start && ours < end);
+		}
+		assert_int_equal(type, WIRE_MEMORY_IS);
+		cur_init(&c, msg.body, msg.len);
+		memory[i] = cur_u64(&c);
+		assert_int_equal(cur_u32(&c), burner);
+		assert_true(cur_u64(&c) > 0);
+		assert_int_equal(cur_left(&c), 0);
+		assert_int_equal(cur_error(&c), 0);
+	}
+	assert_true(holds_us);
+	assert_true(memory[0] != 0);
+	assert_true(memory[1] == memory[0] && memory[2] == memory[0]);
+	wire_send(sock, WIRE_MEMORY_ASK, absent, 2, -1);
+	expect_refusal(sock, 503, "nobody-has-this");
+	wire_send(sock, WIRE_MEMORY_ASK, none, 2, -1);
+	expect_refusal(sock, 404, "no such node");
+	close(sock);
+	close(other);
+}
+
+static int
+start_without_symbolizer(void **state)
+{
+	symbolizer_is_there = false;
+	return start(state);
+}
+
+static void
+without_a_symbolizer_no_memory_can_be_read(void **state)
+{
+	const unsigned char zero[] = { 0, 0 };
+	int sock = client();
+
+	(void)state;
+	symbolizer_is_there = true;
+	wire_send(sock, WIRE_MEMORY_ASK, zero, 2, -1);
+	expect_refusal(sock, 503, "pprofd-symbolizer");
+	close(sock);
+}
+
 /* ---- what is no request */
 
 /* This message ends the connection, and nothing else. */
@@ -694,6 +769,8 @@ main(void)
 		SERVED(what_cannot_be_had_is_refused_with_its_reason),
 		SERVED(arguments_are_told_as_they_are),
 		SERVED(addresses_are_put_into_maps),
+		SERVED(a_memory_is_named_with_the_maps_of_the_executables_code),
+		cmocka_unit_test_setup_teardown(without_a_symbolizer_no_memory_can_be_read, start_without_symbolizer, end),
 		SERVED(what_nobody_may_ask_ends_the_connection),
 		SERVED(a_request_of_a_wrong_length_ends_the_connection),
 		SERVED(bytes_that_are_no_message_end_the_connection),
