@@ -163,6 +163,7 @@ static const struct {
 	{ SCMP_SYS(sched_get_priority_min), COLLECTOR },
 	{ SCMP_SYS(sched_get_priority_max), COLLECTOR },
 	{ SCMP_SYS(kcmp), COLLECTOR },
+	{ SCMP_SYS(flock), COLLECTOR },
 	{ SCMP_SYS(mlock), COLLECTOR },
 	{ SCMP_SYS(munlock), COLLECTOR },
 };

@@ -86,6 +86,11 @@ enum wire_type {
 	 * node's memory by that number, as long as this connection stands. */
 	WIRE_MEMORY_ASK,
 	WIRE_MEMORY_IS,
+	/* {u16 node; u8 kind (READING_BLOCK or READING_MUTEX); u64 rate (as the runtime stores it)}
+	 * → WIRE_ARMED {} or WIRE_REFUSED. A Go node whose rate is 0 has this one as long as the
+	 * connection stands; where several arm it, until the last of them ends. */
+	WIRE_ARM_ASK,
+	WIRE_ARMED,
 
 	/* ---- fcgi → symbolizer, and its answers ---- */
 
@@ -142,6 +147,14 @@ enum wire_type {
 	/* ---- symbolizer parent ↔ its child: NAME_ASK, NAMES, NAMED, ROWS_ASK, ROWS, FILE_ASK,
 	 * FILE, READ_ASK, READING, REGS_ASK and REGS pass here too; ROWS_ASK and READ_ASK then
 	 * carry the memfd to fill ---- */
+
+	/* ---- collector ↔ guardian (collector/guardian.h) ---- */
+
+	/* {u32 slot; u32 pid; u64 start_ticks; u64 address; u64 value} + fd of the memory  → WIRE_GUARDED */
+	WIRE_GUARD_SET,
+	/* {u32 slot}  → WIRE_GUARDED {u32 slot; u32 errno (0: done)} */
+	WIRE_GUARD_UNSET,
+	WIRE_GUARDED,
 
 	WIRE_TYPES
 };

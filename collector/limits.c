@@ -37,6 +37,12 @@ limits_capabilities(void)
 	return mask;
 }
 
+uint64_t
+limits_arm_capabilities(void)
+{
+	return (uint64_t)1 << CAP_DAC_OVERRIDE;
+}
+
 size_t
 limits_missing(uint64_t kept, const char **out, size_t max)
 {
@@ -92,4 +98,14 @@ limits_explain_memory(int error, pid_t pid, struct err *why)
 	return err_set(why, error, "the memory of process %d may not be read, though pprofd-collector has CAP_SYS_PTRACE: "
 		       "a security module (AppArmor, SELinux) or a user namespace above the collector's own forbids it",
 		       (int)pid);
+}
+
+int
+limits_explain_arming(int error, pid_t pid, struct err *why)
+{
+	/* The file is the node's user's, and only theirs to write. */
+	if ((error == -EACCES || error == -EPERM) && limits_has(CAP_SYS_PTRACE) && !limits_has(CAP_DAC_OVERRIDE))
+		return err_set(why, error, "the memory of process %d, another user's, may not be written to: "
+			       "CAP_DAC_OVERRIDE is missing" REMEDY("DAC_OVERRIDE"), (int)pid);
+	return limits_explain_memory(error, pid, why);
 }

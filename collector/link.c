@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -255,10 +256,55 @@ link_regs_ask(struct link *l, struct wire_msg *m)
 	return 0;
 }
 
+/* WIRE_READING; its text is told as a string of ours. */
+static int
+link_reading(struct link *l, struct wire_msg *m)
+{
+	char text[ERR_TEXT_MAX];
+	struct cur c;
+	uint32_t ticket;
+	uint16_t status;
+	const char *s;
+	size_t n;
+
+	cur_init(&c, m->body, m->len);
+	ticket = cur_u32(&c);
+	status = cur_u16(&c);
+	s = cur_str(&c, &n);
+	if (cur_error(&c) || cur_left(&c) || ticket == 0 || (status == 200 && m->fd < 0))
+		return -EBADMSG;
+	snprintf(text, sizeof(text), "%.*s", (int)n, s);
+	if (l->reading)
+		l->reading(l->reading_ctx, ticket, status, text, m->fd);
+	return 0;
+}
+
+uint32_t
+link_read(struct link *l, uint64_t memory, uint8_t kind)
+{
+	struct buf b;
+	int r;
+
+	if (l->socket.fd < 0)
+		return 0;
+	if (++l->read_ticket == 0)
+		l->read_ticket = 1;
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u64(&b, memory);
+	buf_u32(&b, l->read_ticket);
+	buf_u8(&b, kind);
+	buf_u32(&b, 0);
+	r = buf_error(&b) ? buf_error(&b) : outbox_send(&l->outbox, WIRE_READ_ASK, b.data, b.len, -1);
+	buf_fini(&b);
+	return r < 0 ? 0 : l->read_ticket;
+}
+
 static int
 link_message(struct link *l, struct wire_msg *m)
 {
 	switch (m->type) {
+	case WIRE_READING:
+		return link_reading(l, m);
 	case WIRE_REGS_ASK:
 		return link_regs_ask(l, m);
 	case WIRE_ROWS:
@@ -338,6 +384,8 @@ link_down(struct link *l)
 	if (l->memories)
 		l->memories->connected = false;
 	regs_fini(&l->regs); /* who asked has gone */
+	if (l->reading)
+		l->reading(l->reading_ctx, 0, 503, "pprofd-symbolizer went away", -1);
 	loop_remove(l->loop, &l->socket);
 	if (fd >= 0)
 		close(fd);

@@ -10,6 +10,7 @@
 #define PPD_COLLECTOR_LINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "collector/loop.h"
 #include "collector/memories.h"
@@ -31,11 +32,20 @@ struct link {
 	/* Rows of some object became ready, or will never come. */
 	void (*rows_changed)(void *ctx);
 	void *ctx;
+	/* A reading that was asked for with link_read(); status 200: fd is its file (borrowed), else text is
+	 * the reason. ticket 0: all that were asked for, since the symbolizer went away. */
+	void (*reading)(void *ctx, uint32_t ticket, uint16_t status, const char *text, int fd);
+	void *reading_ctx;
+	uint32_t read_ticket;     /* the last one given out */
 };
 
 /* Starts connecting; added and dropped of objects and memories are taken. */
 void link_start(struct link *l, struct loop *loop, struct objects *objects, struct memories *memories,
 		const char *path, const char *debug_dir);
 void link_stop(struct link *l);
+
+/* Ask for a reading (base/reading.h) of a memory that was handed over. Returns its ticket, or 0: the
+ * symbolizer is not there. */
+uint32_t link_read(struct link *l, uint64_t memory, uint8_t kind);
 
 #endif

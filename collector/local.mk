@@ -1,9 +1,11 @@
 noinst_LIBRARIES += libcollector.a
 libcollector_a_SOURCES = \
+	collector/arm.c             collector/arm.h            \
 	collector/call_insn.c       collector/call_insn.h      \
 	collector/event.c           collector/event.h          \
 	collector/files.c           collector/files.h          \
 	collector/guess.c           collector/guess.h          \
+	collector/guardian.c        collector/guardian.h       \
 	collector/limits.c          collector/limits.h         \
 	collector/link.c            collector/link.h           \
 	collector/loop.c            collector/loop.h           \

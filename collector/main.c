@@ -20,7 +20,9 @@
 #include "base/log.h"
 #include "base/privs.h"
 #include "base/wire.h"
+#include "collector/arm.h"
 #include "collector/event.h"
+#include "collector/guardian.h"
 #include "collector/limits.h"
 #include "collector/link.h"
 #include "collector/loop.h"
@@ -41,11 +43,13 @@ struct collector {
 	struct objects objects;
 	struct memories memories;
 	struct link link;
+	struct arms arms;
 	struct node nodes[CONF_NODES_MAX];
 	struct service service;
 	const char *limits[LIMITS_MAX];
 	size_t n_limits;
 	struct loop_fd signals;
+	int guardian; /* a socket; -1 */
 	struct loop_timer sweep;
 	char socket_path[CONF_STRING_MAX + 32];
 	char link_path[CONF_STRING_MAX + 32];
@@ -142,6 +146,23 @@ collector_open_kernel(struct collector *c)
 		c->objects.kernel = objects_get(&c->objects, WIRE_MAP_KERNEL, fd, 0, "[kernel.kallsyms]");
 }
 
+/* What an earlier collector has left in nodes is taken back, whatever is allowed now. Returns the
+ * guardian's socket, or -1: nothing is armed. */
+static int
+collector_guardian(struct collector *c)
+{
+	struct err why;
+	int fd = guardian_open(c->conf.run_dir, c->conf.allow_arm, &why);
+
+	if (fd >= 0)
+		fd = guardian_start(fd, c->conf.collector_user, &why);
+	if (fd >= 0)
+		return fd;
+	if (c->conf.allow_arm)
+		log_error("arm=1 will be refused: %s", why.text);
+	return -1;
+}
+
 /* The socket's file, made while we may still choose its group; then the users and capabilities go. */
 static int
 collector_drop(struct collector *c, int *sock, struct err *why)
@@ -171,8 +192,11 @@ collector_drop(struct collector *c, int *sock, struct err *why)
 	privs_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 	privs_limit(RLIMIT_NOFILE, NOFILE_WANTED);
 	r = event_start(why);
-	if (r == 0)
-		r = privs_drop(c->conf.collector_user, limits_capabilities(), &kept, why);
+	if (r < 0)
+		return r;
+	c->guardian = collector_guardian(c);
+	r = privs_drop(c->conf.collector_user, limits_capabilities() | (c->conf.allow_arm ? limits_arm_capabilities() : 0),
+		       &kept, why);
 	if (r < 0)
 		return r;
 	c->n_limits = limits_missing(kept, c->limits, LIMITS_MAX);
@@ -204,6 +228,8 @@ collector_start(struct collector *c, struct err *why)
 	c->link.rows_changed = collector_rows_changed;
 	c->link.ctx = c;
 	link_start(&c->link, &c->loop, &c->objects, &c->memories, c->link_path, c->conf.debug_dir);
+	c->arms.allowed = c->conf.allow_arm;
+	arms_start(&c->arms, &c->loop, &c->link, &c->memories, c->guardian, c->conf.run_dir);
 	for (size_t i = 0; i < c->conf.n_nodes; i++) {
 		r = node_init(&c->nodes[i], &c->conf, (uint16_t)i, &c->loop, &c->objects, why);
 		if (r < 0)
@@ -216,6 +242,7 @@ collector_start(struct collector *c, struct err *why)
 	c->service.conf = &c->conf;
 	c->service.nodes = c->nodes;
 	c->service.memories = &c->memories;
+	c->service.arms = &c->arms;
 	c->service.limits = c->limits;
 	c->service.n_limits = c->n_limits;
 	return serve_start(&c->service, sock, why);
@@ -227,6 +254,7 @@ collector_stop(struct collector *c)
 	serve_stop(&c->service);
 	for (size_t i = 0; i < c->conf.n_nodes; i++)
 		node_fini(&c->nodes[i]);
+	arms_stop(&c->arms);
 	link_stop(&c->link);
 	memories_fini(&c->memories);
 	objects_put(c->objects.kernel);

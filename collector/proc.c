@@ -143,3 +143,64 @@ proc_threads(pid_t pid, pid_t **tids)
 	closedir(d);
 	return *tids ? (int)n : -ENOMEM;
 }
+
+/* A row of /proc/PID/maps, but for its path. */
+struct proc_map {
+	uint64_t start, end, ino;
+	unsigned int dev_major, dev_minor;
+	char perms[8];
+};
+
+/* The next row, or false. */
+static bool
+proc_next_map(FILE *f, char **line, size_t *cap, struct proc_map *m)
+{
+	return getline(line, cap, f) > 0 &&
+	       sscanf(*line, "%" SCNx64 "-%" SCNx64 " %7s %*x %x:%x %" SCNu64, &m->start, &m->end, m->perms,
+		      &m->dev_major, &m->dev_minor, &m->ino) == 6;
+}
+
+static bool
+proc_same_file(const struct proc_map *a, const struct proc_map *b)
+{
+	return a->ino && a->ino == b->ino && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
+}
+
+/* Is it private and writable data of the program that `code` is of? *end: where its last such row ended. */
+static bool
+proc_map_is_data(const struct proc_map *m, const struct proc_map *code, uint64_t *end)
+{
+	bool writable = !strncmp(m->perms, "rw-p", 4);
+	bool own = proc_same_file(m, code);
+	bool behind = !m->ino && *end && m->start == *end;
+
+	*end = own ? m->end : 0;
+	return writable && (own || behind);
+}
+
+int
+proc_is_program_data(pid_t pid, uint64_t code, uint64_t addr)
+{
+	struct proc_map m, of = { .ino = 0 };
+	char path[64], *line = NULL;
+	uint64_t end = 0;
+	size_t cap = 0;
+	int found = 0;
+	FILE *f;
+
+	if (addr % sizeof(uint64_t))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (!of.ino && proc_next_map(f, &line, &cap, &m))
+		if (code >= m.start && code < m.end)
+			of = m;
+	rewind(f);
+	while (of.ino && !found && proc_next_map(f, &line, &cap, &m))
+		found = proc_map_is_data(&m, &of, &end) && addr >= m.start && addr < m.end;
+	free(line);
+	fclose(f);
+	return found;
+}

@@ -31,6 +31,11 @@ uint64_t proc_start_unix_ns(uint64_t start_ticks);
 /* CPU time of a process, dead threads included, by its CPU clock (clock_getcpuclockid(3)). 0: gone. */
 uint64_t proc_cpu_ns(pid_t pid);
 
+/* Is the word at `addr` the program's own data: in a private writable mapping of the file that is mapped
+ * at `code` (an address in the executable's code), or in the anonymous one right behind it (.bss)? By
+ * /proc/PID/maps. Returns 1, 0 or -errno. */
+int proc_is_program_data(pid_t pid, uint64_t code, uint64_t addr);
+
 /* The tids of a process: *tids is malloc'ed. Returns their number or -errno. */
 int proc_threads(pid_t pid, pid_t **tids);
 

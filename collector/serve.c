@@ -29,6 +29,7 @@ struct peer {
 	struct outbox outbox;
 	struct window *window; /* at most one */
 	uint64_t memory;       /* of a node, that it was told of; 0: none */
+	bool arming;           /* it has asked for a rate, and was not refused */
 };
 
 /* ---- connections */
@@ -63,6 +64,7 @@ peer_close(struct peer *p)
 		log_info("window %llu: the client went away", (unsigned long long)p->window->id);
 	peer_end_window(p);
 	peer_end_memory(p);
+	arms_leave(s->arms, p);
 	for (struct peer **at = &s->peers; *at; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
@@ -408,6 +410,46 @@ answer_memory(struct peer *p, struct cur *c)
 	return tell_memory(p, n, m);
 }
 
+/* ---- arming */
+
+static void
+service_armed(void *user, const struct refusal *no)
+{
+	struct peer *p = user;
+	int r;
+
+	p->arming = !no;
+	r = no ? peer_refuse(p, no->status, no->retry_after_s, no->why.text) :
+		 outbox_send(&p->outbox, WIRE_ARMED, NULL, 0, -1);
+	if (r < 0)
+		peer_close(p);
+}
+
+static int
+answer_arm(struct peer *p, struct cur *c)
+{
+	struct node *n = peer_node(p, cur_u16(c));
+	uint8_t kind = cur_u8(c);
+	uint64_t rate = cur_u64(c);
+	struct refusal no = { 0 };
+	int r;
+
+	if (cur_error(c) || p->arming)
+		return -EBADMSG;
+	if (!n)
+		return peer_refuse(p, 404, 0, "no such node");
+	if (!p->service->arms)
+		return peer_refuse(p, 503, 0, "nothing can be armed");
+	if (node_find(n, &no.why) < 0)
+		return peer_refuse(p, 503, 0, no.why.text);
+	node_refresh(n);
+	r = arms_ask(p->service->arms, n, kind, rate, p, &no);
+	p->arming = r >= 0;
+	if (r < 0)
+		return peer_refuse(p, no.status, no.retry_after_s, no.why.text);
+	return r ? outbox_send(&p->outbox, WIRE_ARMED, NULL, 0, -1) : 0;
+}
+
 /* ---- everything that can be asked */
 
 static const struct {
@@ -420,6 +462,7 @@ static const struct {
 	{ WIRE_CMDLINE_ASK, 2, answer_cmdline },
 	{ WIRE_RESOLVE_ASK, 4 + RESOLVE_MAX * sizeof(uint64_t), answer_resolve },
 	{ WIRE_MEMORY_ASK, 2, answer_memory },
+	{ WIRE_ARM_ASK, 11, answer_arm },
 };
 
 static int
@@ -505,6 +548,8 @@ serve_start(struct service *s, int sock, struct err *why)
 		s->nodes[i].window_ended = service_window_ended;
 		s->nodes[i].ctx = s;
 	}
+	if (s->arms)
+		s->arms->told = service_armed;
 	r = loop_add(s->loop, &s->listen, EPOLLIN);
 	return r < 0 ? err_sys(why, r, "listening") : 0;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collector/arm.h"
 #include "collector/loop.h"
 #include "collector/node.h"
 #include "collector/objects.h"
@@ -23,6 +24,7 @@ struct service {
 	const struct conf *conf;  /* borrowed */
 	struct node *nodes;       /* borrowed; conf->n_nodes of them */
 	struct memories *memories; /* borrowed, the nodes' too; NULL: there are none */
+	struct arms *arms;        /* borrowed; NULL: nothing is armed. Its told is taken */
 	uid_t client;             /* pprofd-fcgi's user; nobody else is answered */
 	const char *const *limits; /* borrowed; sentences of limits.h */
 	size_t n_limits;

@@ -89,6 +89,10 @@ static const struct key {
 	  "Bytes of stack copied with each sample, in KiB. What lies beyond is read later." },
 	{ "collector", "memory_mb", TYPE_NUMBER, AT(memory_mb), NULL, "64", 8, 65536, NULL,
 	  "Memory for a node's stacks and windows, half for each, in MiB." },
+	{ "collector", "allow_arm", TYPE_BOOL, AT(allow_arm), NULL, "no", 0, 0, NULL,
+	  "Let a request switch a Go node's block or mutex profile on for its window (block?arm=1):\n"
+	  "one word of the node's memory is written, and put back at the window's end. For nodes of\n"
+	  "other users the collector then needs CAP_DAC_OVERRIDE too." },
 
 	{ "symbolizer", "debug_dir", TYPE_STRING, AT(debug_dir), NULL, "", 0, 0, check_path_or_none,
 	  "One more directory laid out as /usr/lib/debug is, to look for debug files in." },

@@ -47,6 +47,7 @@ struct conf {
 	uint32_t ring_kb;             /* a CPU's ring, 2048; a power of two */
 	uint32_t stack_kb;            /* stack bytes copied with a sample, 63; 1-63 */
 	uint32_t memory_mb;           /* a node's stacks and windows, half for each, 64 */
+	bool allow_arm;               /* a request may set a Go node's profiling rates, no */
 
 	/* [symbolizer] */
 	char debug_dir[CONF_STRING_MAX]; /* another directory of debug files, "" */

@@ -203,7 +203,7 @@ tests_unit_test_go_traceback_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_serve
 tests_unit_test_serve_SOURCES = tests/unit/test_serve.c tests/unit/kid.h
-tests_unit_test_serve_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_serve_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_link
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/unit/kid.h
@@ -216,6 +216,14 @@ tests_unit_test_memories_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) 
 UNIT_TESTS += tests/unit/test_regs
 tests_unit_test_regs_SOURCES = tests/unit/test_regs.c tests/unit/kid.h
 tests_unit_test_regs_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lpthread
+
+UNIT_TESTS += tests/unit/test_guardian
+tests_unit_test_guardian_SOURCES = tests/unit/test_guardian.c tests/unit/kid.h
+tests_unit_test_guardian_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_arm
+tests_unit_test_arm_SOURCES = tests/unit/test_arm.c tests/unit/kid.h
+tests_unit_test_arm_LDADD = libcollector.a libsymbolize.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_limits
 tests_unit_test_limits_SOURCES = tests/unit/test_limits.c

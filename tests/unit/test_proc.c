@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -179,6 +180,34 @@ all_threads_are_listed_however_many(void **state)
 	free(tids);
 }
 
+static volatile uint64_t unset_word, set_word = 5;
+
+static void
+a_programs_own_data_is_told_from_all_other_memory(void **state)
+{
+	uint64_t code = (uint64_t)(uintptr_t)a_programs_own_data_is_told_from_all_other_memory, on_stack = 0;
+	uint64_t *heap = malloc(8);
+	pid_t kid = kid_start(kid_sleeps, NULL);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = i ? kid : getpid();
+
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)&unset_word), 1);
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)&set_word), 1);
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)&set_word + 4), 0);
+		assert_int_equal(proc_is_program_data(pid, code, code & ~7ull), 0);
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)heap), 0);
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)&on_stack), 0);
+		assert_int_equal(proc_is_program_data(pid, code, (uint64_t)(uintptr_t)stdout & ~7ull), 0); /* libc's */
+		assert_int_equal(proc_is_program_data(pid, code, UINT64_MAX - 7), 0);
+		assert_int_equal(proc_is_program_data(pid, 8, (uint64_t)(uintptr_t)&unset_word), 0);
+	}
+	kid_stop(kid);
+	assert_int_equal(proc_is_program_data(kid, code, (uint64_t)(uintptr_t)&unset_word), -ENOENT);
+	free(heap);
+}
+
 int
 main(void)
 {
@@ -190,6 +219,7 @@ main(void)
 		cmocka_unit_test(the_executable_is_named_also_when_it_was_deleted),
 		cmocka_unit_test(the_cpu_clock_is_the_other_process_s_and_that_of_no_process_stands_still),
 		cmocka_unit_test(all_threads_are_listed_however_many),
+		cmocka_unit_test(a_programs_own_data_is_told_from_all_other_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

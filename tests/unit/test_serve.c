@@ -53,10 +53,12 @@ serve(void *arg)
 	static struct conf conf;
 	static struct objects objects;
 	static struct memories memories;
+	static struct link no_link = { .socket = { .fd = -1 } };
+	static struct arms arms; /* nothing is allowed */
 	static struct node nodes[2];
 	static const char *const limits[] = { "something is missing (grant it)", "another thing too" };
 	struct service s = { .loop = &server_loop, .conf = &conf, .nodes = nodes, .memories = &memories,
-			     .limits = limits, .n_limits = 2 };
+			     .arms = &arms, .limits = limits, .n_limits = 2 };
 	struct err why;
 	int sock;
 
@@ -73,6 +75,7 @@ serve(void *arg)
 			return 2;
 		nodes[i].memories = &memories;
 	}
+	arms_start(&arms, &server_loop, &no_link, &memories, -1, "");
 	sock = wire_listen(socket_path, (gid_t)-1, &why);
 	s.client = geteuid();
 	if (sock < 0 || serve_start(&s, sock, &why) < 0)
@@ -586,6 +589,26 @@ without_a_symbolizer_no_memory_can_be_read(void **state)
 	close(sock);
 }
 
+static void
+arming_is_refused_where_it_is_not_allowed(void **state)
+{
+	unsigned char body[11] = { 0, 0, READING_BLOCK, 1 };
+	int sock = client();
+
+	(void)state;
+	wire_send(sock, WIRE_ARM_ASK, body, sizeof(body), -1);
+	expect_refusal(sock, 403, "allow_arm");
+	body[0] = 1;
+	wire_send(sock, WIRE_ARM_ASK, body, sizeof(body), -1);
+	expect_refusal(sock, 503, "nobody-has-this");
+	body[0] = 9;
+	wire_send(sock, WIRE_ARM_ASK, body, sizeof(body), -1);
+	expect_refusal(sock, 404, "no such node");
+	wire_send(sock, WIRE_ARM_ASK, body, sizeof(body) - 1, -1);
+	assert_int_equal(next(sock), 0);
+	close(sock);
+}
+
 /* ---- what is no request */
 
 /* This message ends the connection, and nothing else. */
@@ -769,6 +792,7 @@ main(void)
 		SERVED(what_cannot_be_had_is_refused_with_its_reason),
 		SERVED(arguments_are_told_as_they_are),
 		SERVED(addresses_are_put_into_maps),
+		SERVED(arming_is_refused_where_it_is_not_allowed),
 		SERVED(a_memory_is_named_with_the_maps_of_the_executables_code),
 		cmocka_unit_test_setup_teardown(without_a_symbolizer_no_memory_can_be_read, start_without_symbolizer, end),
 		SERVED(what_nobody_may_ask_ends_the_connection),
