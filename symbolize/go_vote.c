@@ -213,7 +213,7 @@ count_votes(const struct go_module *m, const struct go_func *f, const char *name
 void
 go_vote(const struct go_module *m, const struct go_span *data, size_t n_data, struct go_tally *tallies, bool *cgo)
 {
-	static const char *const packages[] = { "runtime.*", "runtime/*", "sync.*" };
+	static const char *const packages[] = { "runtime.*", "runtime/*", "sync.*", "crosscall2*" };
 	struct count c = { .data = data, .n_data = n_data };
 
 	memset(tallies, 0, GO_BALLOTS * sizeof(*tallies));
@@ -231,7 +231,8 @@ go_vote(const struct go_module *m, const struct go_span *data, size_t n_data, st
 			ours |= matches(packages[k], name, len);
 		if (!ours)
 			continue;
-		*cgo |= matches("runtime/cgo.*", name, len);
+		/* The package's own functions may all be C's; its way back from C is not. */
+		*cgo |= matches("runtime/cgo.*", name, len) || matches("crosscall2*", name, len);
 		if (m->im->machine == EM_X86_64)
 			count_votes(m, &f, name, len, &c, tallies);
 	}
