@@ -7,6 +7,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/cfi_program.c     symbolize/cfi_program.h    \
 	                            symbolize/chain.h          \
 	symbolize/child.c           symbolize/child.h          \
+	symbolize/children.c        symbolize/children.h       \
 	symbolize/client.c          symbolize/client.h         \
 	symbolize/debug_file.c      symbolize/debug_file.h     \
 	symbolize/demangle.c        symbolize/demangle.h       \

@@ -11,19 +11,18 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/privs.h"
+#include "symbolize/children.h"
 #include "symbolize/naming.h"
 #include "symbolize/readings.h"
 #include "symbolize/service.h"
 
 /* Messages taken from one socket before the others get their turn. */
 #define MESSAGES_A_TURN 64
-#define NAME_BYTES_MAX  4096
 /* How often time limits are looked at while something is under way. */
 #define TICK_MS 250
 /* Descriptors that are not objects: clients, children, files on their way. */
@@ -126,86 +125,6 @@ drop_object(struct service *s, struct client *c, struct wire_msg *m)
 	return 0;
 }
 
-/* ---- files that children want */
-
-/* WIRE_FILE to the child; error 0: here it is. */
-static void
-give_file(struct reader *r, uint32_t error, int fd)
-{
-	struct buf b;
-
-	r->file_ticket = 0;
-	if (fd >= 0)
-		reader_allow_file(r, fd);
-	buf_init(&b, WIRE_BODY_MAX);
-	buf_u32(&b, r->file_child_ticket);
-	buf_u32(&b, error);
-	if (buf_error(&b) || wire_send(r->sock, WIRE_FILE, b.data, b.len, fd) < 0)
-		reader_kill(r, "could not be answered");
-	buf_fini(&b);
-}
-
-/* WIRE_FILE_ASK of a child */
-static int
-ask_file(struct service *s, struct reader *r, const struct wire_msg *m)
-{
-	struct client *owner = r->entry->owner;
-	struct cur cur;
-	struct buf b;
-	uint8_t kind;
-	const char *name;
-	uint32_t ticket;
-	size_t n;
-
-	cur_init(&cur, m->body, m->len);
-	ticket = cur_u32(&cur);
-	cur_u64(&cur);
-	kind = cur_u8(&cur);
-	name = cur_str(&cur, &n);
-	if (!r->busy || r->file_ticket || cur_error(&cur) || cur_left(&cur) || kind > WIRE_FILE_ALTLINK ||
-	    n > NAME_BYTES_MAX)
-		return -EBADMSG;
-	r->file_child_ticket = ticket;
-	if (!owner || owner->broken || ++r->files > READER_FILES_MAX) {
-		give_file(r, owner ? EMFILE : ENOTCONN, -1);
-		return 0;
-	}
-	if (++s->file_ticket == 0)
-		s->file_ticket = 1;
-	r->file_ticket = s->file_ticket;
-	r->file_until_ns = s->now_ns + READER_FILE_NS;
-	buf_init(&b, WIRE_BODY_MAX);
-	buf_u32(&b, r->file_ticket);
-	buf_u64(&b, r->entry->id);
-	buf_u8(&b, kind);
-	buf_str(&b, name, n);
-	client_send(owner, WIRE_FILE_ASK, &b, -1, s->now_ns);
-	buf_fini(&b);
-	return 0;
-}
-
-/* WIRE_FILE of the collector */
-static int
-take_file(struct service *s, struct client *c, struct wire_msg *m)
-{
-	struct cur cur;
-	uint32_t ticket, error;
-
-	cur_init(&cur, m->body, m->len);
-	ticket = cur_u32(&cur);
-	error = cur_u32(&cur);
-	if (cur_error(&cur) || cur_left(&cur) || ticket == 0)
-		return -EBADMSG;
-	for (size_t i = 0; i < s->n_readers; i++) {
-		struct reader *r = &s->readers[i];
-
-		/* Only whoever was asked; an answer that comes too late finds nobody. */
-		if (r->pid && r->sock >= 0 && r->file_ticket == ticket && r->entry && r->entry->owner == c)
-			give_file(r, error ? error : m->fd < 0 ? ENOENT : 0, error ? -1 : m->fd);
-	}
-	return 0;
-}
-
 /* ---- clients */
 
 static int
@@ -231,7 +150,7 @@ static const struct {
 	{ WIRE_OBJECT, CLIENT_MAY_COLLECT, CATALOG_PATH_MAX + 64, take_object },
 	{ WIRE_OBJECT_DROP, CLIENT_MAY_COLLECT, 8, drop_object },
 	{ WIRE_ROWS_ASK, CLIENT_MAY_COLLECT, 8, ask_rows },
-	{ WIRE_FILE, CLIENT_MAY_COLLECT, 8, take_file },
+	{ WIRE_FILE, CLIENT_MAY_COLLECT, 8, children_file },
 	{ WIRE_MEMORY, CLIENT_MAY_COLLECT, 17, readings_memory },
 	{ WIRE_MEMORY_DROP, CLIENT_MAY_COLLECT, 8, readings_memory_drop },
 	{ WIRE_REGS, CLIENT_MAY_COLLECT, WIRE_BODY_MAX, readings_regs },
@@ -352,138 +271,6 @@ service_hear_collectors(struct service *s, const struct client *asking)
 	hearing = false;
 }
 
-/* ---- children */
-
-enum reader_of { OF_NAMES, OF_ROWS, OF_MEMORY };
-
-static size_t
-reader_count(const struct service *s)
-{
-	return s->n_readers + ROW_READERS + READINGS_CHILDREN;
-}
-
-/* All that there are: those for names, then for rows, then of memories. */
-static struct reader *
-reader_at(struct service *s, size_t i, enum reader_of *of)
-{
-	*of = OF_NAMES;
-	if (i < s->n_readers)
-		return &s->readers[i];
-	i -= s->n_readers;
-	*of = OF_ROWS;
-	if (i < ROW_READERS)
-		return &s->rows.running[i].reader;
-	*of = OF_MEMORY;
-	return &s->readings.slots[i - ROW_READERS].reader;
-}
-
-static int
-take_from_reader(struct service *s, struct reader *r, enum reader_of of)
-{
-	switch (of) {
-	case OF_ROWS:
-		return s->m.type == WIRE_ROWS ? row_jobs_rows(s, r, &s->m) : -EBADMSG;
-	case OF_MEMORY:
-		return readings_child_said(s, r, &s->m);
-	default:
-		break;
-	}
-	if (r->entry && s->m.type == WIRE_NAMES)
-		return naming_names(s, r, &s->m);
-	if (r->entry && s->m.type == WIRE_NAMED)
-		return naming_named(s, r, &s->m);
-	return r->entry && s->m.type == WIRE_FILE_ASK ? ask_file(s, r, &s->m) : -EBADMSG;
-}
-
-static void
-hear_reader(struct service *s, struct reader *r, enum reader_of of)
-{
-	for (int i = 0; i < MESSAGES_A_TURN && r->sock >= 0; i++) {
-		int got = wire_recv(r->sock, &s->m), result;
-
-		if (got == -EAGAIN)
-			return;
-		if (got != 1) {
-			/* Its end; how it came about is told when it is reaped. */
-			reader_kill(r, got < 0 ? "sent what cannot be right" : NULL);
-			return;
-		}
-		result = take_from_reader(s, r, of);
-		if (s->m.fd >= 0)
-			close(s->m.fd);
-		s->m.fd = -1;
-		if (result < 0)
-			reader_kill(r, "sent what cannot be right");
-	}
-}
-
-static struct reader *
-find_reader(struct service *s, pid_t pid, enum reader_of *of)
-{
-	for (size_t i = 0; i < reader_count(s); i++) {
-		struct reader *r = reader_at(s, i, of);
-
-		if (r->pid == pid)
-			return r;
-	}
-	return NULL;
-}
-
-/* One that died in the middle of a question: whoever waits for it is told. */
-static void
-reader_died(struct service *s, struct reader *r, enum reader_of of, const char *why, bool blame)
-{
-	if (of == OF_MEMORY) {
-		readings_died(s, r, why);
-	} else if (r->entry && of == OF_ROWS) {
-		row_jobs_died(s, r, why);
-	} else if (r->entry) {
-		r->entry->reader = NULL;
-		if (r->busy || r->killed_for)
-			naming_died(s, r->entry, why, blame ? NAMING_DEAD_NS : NAMING_KILLED_NS);
-	}
-}
-
-static void
-reap_readers(struct service *s)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		enum reader_of of;
-		struct reader *r = find_reader(s, pid, &of);
-		char why[128];
-		bool blame;
-
-		if (!r)
-			continue;
-		r->reaped = true;
-		/* What it said before its end still counts. */
-		hear_reader(s, r, of);
-		blame = reader_verdict(r, &s->limits, status, why, sizeof(why));
-		reader_died(s, r, of, why, blame);
-		reader_fini(r);
-	}
-}
-
-static void
-check_times(struct service *s)
-{
-	enum reader_of of;
-
-	for (size_t i = 0; i < reader_count(s); i++) {
-		struct reader *r = reader_at(s, i, &of);
-
-		if (!r->pid || r->sock < 0)
-			continue;
-		if (reader_is_late(r, &s->limits, s->now_ns))
-			reader_kill(r, "took too long");
-		else if (r->file_ticket && s->now_ns > r->file_until_ns)
-			give_file(r, ETIMEDOUT, -1);
-	}
-}
-
 /* ---- the loop */
 
 #define POLLED_FIXED 2
@@ -491,31 +278,16 @@ check_times(struct service *s)
 static int
 poll_timeout(struct service *s)
 {
-	enum reader_of of;
-
 	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
 		if (s->clients[i].fd >= 0 && s->clients[i].head)
 			return TICK_MS;
-	for (size_t i = 0; i < reader_count(s); i++) {
-		const struct reader *r = reader_at(s, i, &of);
-
-		if (r->pid && (r->busy || of == OF_ROWS))
-			return TICK_MS;
-	}
-	return s->n_requests ? TICK_MS : -1;
+	return s->n_requests || children_are_busy(s) ? TICK_MS : -1;
 }
 
-static bool
-reader_wants_out(const struct service *s, size_t i)
-{
-	return i >= s->n_readers + ROW_READERS && s->readings.slots[i - s->n_readers - ROW_READERS].regs_first;
-}
-
-/* In the order listener, signals, clients, readers; closed ones as -1. */
-static size_t
+/* In the order listener, signals, clients, children; closed ones as -1. */
+static void
 poll_fill(struct service *s, struct pollfd *p)
 {
-	enum reader_of of;
 	size_t n = 0;
 
 	p[n++] = (struct pollfd){ .fd = s->listener, .events = POLLIN };
@@ -523,13 +295,7 @@ poll_fill(struct service *s, struct pollfd *p)
 	for (size_t i = 0; i < SERVICE_CLIENTS_MAX; i++)
 		p[n++] = (struct pollfd){ .fd = s->clients[i].fd,
 					  .events = (short)(POLLIN | (s->clients[i].head ? POLLOUT : 0)) };
-	for (size_t i = 0; i < reader_count(s); i++) {
-		const struct reader *r = reader_at(s, i, &of);
-
-		p[n++] = (struct pollfd){ .fd = r->pid ? r->sock : -1,
-					  .events = (short)(POLLIN | (reader_wants_out(s, i) ? POLLOUT : 0)) };
-	}
-	return n;
+	children_poll(s, p + n);
 }
 
 /* Returns whether we are to stop. */
@@ -541,7 +307,7 @@ take_signals(struct service *s)
 
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info))
 		stop |= info.ssi_signo != SIGCHLD;
-	reap_readers(s);
+	children_reap(s);
 	return stop;
 }
 
@@ -573,23 +339,6 @@ serve_clients(struct service *s, const struct pollfd *p)
 	}
 }
 
-static void
-serve_readers(struct service *s, const struct pollfd *p)
-{
-	enum reader_of of;
-
-	for (size_t i = 0; i < reader_count(s); i++) {
-		struct reader *r = reader_at(s, i, &of);
-
-		if (!p[i].revents || p[i].fd != r->sock)
-			continue;
-		if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
-			hear_reader(s, r, of);
-		if (of == OF_MEMORY)
-			readings_pump(&s->readings.slots[i - s->n_readers - ROW_READERS]);
-	}
-}
-
 static bool
 turn(struct service *s, const struct pollfd *p)
 {
@@ -597,39 +346,23 @@ turn(struct service *s, const struct pollfd *p)
 	bool stop = false;
 
 	s->now_ns = monotonic_ns();
-	serve_readers(s, clients + SERVICE_CLIENTS_MAX);
+	children_serve(s, clients + SERVICE_CLIENTS_MAX);
 	if (p[1].revents)
 		stop = take_signals(s);
 	serve_clients(s, clients);
 	if (p[0].revents)
 		accept_clients(s);
-	check_times(s);
+	children_check_times(s);
 	row_jobs_schedule(s);
 	naming_schedule(s);
 	readings_schedule(s);
 	return stop;
 }
 
-/* No child outlives us. */
-static void
-end_readers(struct service *s)
-{
-	enum reader_of of;
-
-	for (size_t i = 0; i < reader_count(s); i++) {
-		struct reader *r = reader_at(s, i, &of);
-
-		if (r->pid)
-			reader_kill(r, NULL);
-	}
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
-}
-
 int
 parent_run(struct service *s, struct err *why)
 {
-	size_t n = POLLED_FIXED + SERVICE_CLIENTS_MAX + reader_count(s);
+	size_t n = POLLED_FIXED + SERVICE_CLIENTS_MAX + children_count(s);
 	struct pollfd *p = calloc(n, sizeof(*p));
 	bool stop = false;
 	int r = 0;
@@ -644,7 +377,7 @@ parent_run(struct service *s, struct err *why)
 		}
 		stop = turn(s, p);
 	}
-	end_readers(s);
+	children_end(s);
 	free(p);
 	return r;
 }

@@ -5,6 +5,7 @@
  * and ends children, and passes their answers on as bytes.
  *
  *   parent.c    the loop; who may say what; objects and files
+ *   children.c  the children: heard, watched, reaped
  *   naming.c    questions for names: cache, children, who waits for what
  *   row_jobs.c  unwind rows: a short-lived child each
  *   readings.c  nodes' memories: a child each, and who waits for what it reads
