@@ -9,7 +9,6 @@
 #define PPD_SYMBOLIZE_GO_BUCKETS_H
 
 #include "symbolize/go_node.h"
-#include "symbolize/go_threads.h"
 #include "symbolize/reading_writer.h"
 
 /*

@@ -18,6 +18,7 @@
 #include "symbolize/go_buckets.h"
 #include "symbolize/go_goroutines.h"
 #include "symbolize/go_node.h"
+#include "symbolize/go_threads.h"
 #include "symbolize/image.h"
 #include "symbolize/memory.h"
 #include "symbolize/reading_writer.h"
