@@ -13,6 +13,7 @@
 #define SLICE_MAX (4u << 20) /* goroutines */
 #define GS_LOOKED 16u        /* of them that are looked at */
 #define MS_LOOKED 4u
+#define TRIES     3          /* at lists that may be in change */
 
 /* ---- votes */
 
@@ -97,7 +98,7 @@ go_roots_is_allgs(struct go_node *n, uint64_t addr, uint64_t *len)
 
 	if (e < 0)
 		return e == -ESRCH ? e : 0;
-	if (slice[0] == 0 || slice[0] % 8 || slice[1] == 0 || slice[1] > slice[2] || slice[2] > SLICE_MAX)
+	if (slice[0] == 0 || slice[0] % 8 || slice[1] == 0 || slice[1] > slice[2] || slice[1] > SLICE_MAX)
 		return 0;
 	k = slice[1] < GS_LOOKED ? (size_t)slice[1] : GS_LOOKED;
 	e = memory_read(n->mem, slice[0], at, k * sizeof(at[0]));
@@ -186,7 +187,7 @@ struct look {
 static bool
 may_be_slice(const struct go_node *n, const uint64_t *w)
 {
-	return w[1] > 0 && w[1] <= w[2] && w[2] <= SLICE_MAX && go_scan_is_heap(n, w[0]);
+	return w[1] > 0 && w[1] <= w[2] && w[1] <= SLICE_MAX && go_scan_is_heap(n, w[0]);
 }
 
 /* The first m of a program is a variable of its own. */
@@ -236,24 +237,35 @@ look_for_buckets(struct go_node *n)
 	return e;
 }
 
+/* The lists of goroutines and threads, where functions propose them. */
+static int
+look_at_proposed(struct go_node *n, struct look *l)
+{
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < n->allgs_words.n; i++)
+		e = note_allgs(n, n->allgs_words.at[i], &l->longest);
+	for (size_t i = 0; e == 0 && i < n->allm_words.n && !n->roots.allm; i++)
+		e = note_allm(n, n->allm_words.at[i]);
+	return e;
+}
+
 int
 go_roots_look(struct go_node *n)
 {
-	struct look l = { .n = n };
-	int e = 0;
+	struct look l = { .n = n, .buckets = n->bucket_words.n == 0 };
+	int e;
 
 	for (size_t i = 0; i < 3; i++)
 		n->roots.buckets[i] = 0;
 	n->roots.allgs = n->roots.allm = 0;
 	e = look_for_buckets(n);
-	for (size_t i = 0; e == 0 && i < n->allgs_words.n; i++)
-		e = note_allgs(n, n->allgs_words.at[i], &l.longest);
-	for (size_t i = 0; e == 0 && i < n->allm_words.n && !n->roots.allm; i++)
-		e = note_allm(n, n->allm_words.at[i]);
-	if (e < 0)
-		return e;
-	l.buckets = n->bucket_words.n == 0;
+	/* One that is just being made longer may look like none. */
+	for (int i = 0; e == 0 && i < TRIES && (!n->roots.allgs || !n->roots.allm); i++)
+		e = look_at_proposed(n, &l);
 	l.allgs = !n->roots.allgs;
 	l.allm = !n->roots.allm;
-	return l.buckets || l.allgs || l.allm ? go_scan(n, look_at_words, &l) : 0;
+	if (e == 0 && (l.buckets || l.allgs || l.allm))
+		e = go_scan(n, look_at_words, &l);
+	return e;
 }
