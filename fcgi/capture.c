@@ -3,7 +3,6 @@
 #include "fcgi/capture.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,17 +10,15 @@
 #include "base/buf.h"
 #include "base/wire.h"
 #include "fcgi/client.h"
-#include "fcgi/gone.h"
 #include "fcgi/names.h"
+#include "fcgi/wait.h"
 
 #define OPEN_MS       15000 /* for a window to open: descriptors for 1,000 threads take 0.3 s */
 #define LATE_MS       15000 /* for a window to end, beyond its time */
-#define LOOK_MS       1000  /* between two looks for the client */
-#define STOP_MS       4000  /* from our stop to the end of a window that is still open */
 #define TURN_MESSAGES 64    /* taken at once, so that the symbolizer's socket gets its turn */
 #define RETRY_S       5
 
-enum step { ASKED, OPEN, NAMING, DONE };
+enum step { ASKED, OPEN, NAMING };
 
 struct capture {
 	const struct app *app; /* borrowed, as all that follows but m and sock */
@@ -29,13 +26,10 @@ struct capture {
 	struct refusal *no;
 	struct wire_msg *m; /* owned */
 	int sock;           /* the collector's; -1 once the window has ended */
-	int conn;           /* the web server's */
-	bool stopping;
 	enum step step;
 	uint32_t duration_ms;
 	uint64_t deadline_ms; /* of this step */
-	uint64_t look_ms;     /* when to look for the client again */
-	struct gone_watch watch;
+	struct wait wait;
 	struct names names;
 };
 
@@ -46,7 +40,6 @@ capture_step(struct capture *c, enum step step, uint64_t now_ms)
 		[ASKED] = OPEN_MS,
 		[OPEN] = (uint64_t)c->duration_ms + LATE_MS,
 		[NAMING] = CAPTURE_NAMES_MS,
-		[DONE] = 0,
 	};
 
 	c->step = step;
@@ -120,9 +113,7 @@ capture_collector(struct capture *c, uint64_t now_ms)
 static int
 capture_overdue(struct capture *c)
 {
-	if (c->step == NAMING)
-		return 0;
-	if (c->stopping)
+	if (c->wait.stopping)
 		refusal_set(c->no, 503, RETRY_S, "pprofd is stopping; ask again");
 	else
 		refusal_set(c->no, 503, RETRY_S,
@@ -131,42 +122,16 @@ capture_overdue(struct capture *c)
 	return -ETIMEDOUT;
 }
 
-static uint64_t
-earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Until something is to be done. Returns 0, or -ECONNABORTED when the client has gone. */
 static int
 capture_wait(struct capture *c)
 {
-	uint64_t now = app_now_ms(), until = earlier(c->deadline_ms, c->look_ms), names_ms;
-	short names_events;
-	int names = names_fd(&c->names, &names_events, &names_ms);
-	struct pollfd fds[] = {
-		{ .fd = c->sock, .events = POLLIN },
-		{ .fd = names, .events = names_events },
-		/* Data there would be the next request's; only its end matters. */
-		{ .fd = c->conn, .events = POLLRDHUP },
-		{ .fd = c->stopping ? -1 : c->app->stop_fd, .events = POLLIN },
-	};
+	uint64_t names_ms;
+	struct pollfd fds[] = { { .fd = c->sock, .events = POLLIN }, { 0 } };
 
-	until = earlier(until, names_ms);
-	poll(fds, sizeof(fds) / sizeof(fds[0]), until > now ? (int)(until - now) : 0);
-	if (fds[2].revents)
-		return -ECONNABORTED;
-	now = app_now_ms();
-	if (fds[3].revents) {
-		c->stopping = true;
-		c->deadline_ms = earlier(c->deadline_ms, now + STOP_MS);
-	}
-	if (now >= c->look_ms) {
-		c->look_ms = now + LOOK_MS;
-		if (gone_look(c->app->gone, &c->watch))
-			return -ECONNABORTED;
-	}
-	return 0;
+	fds[1].fd = names_fd(&c->names, &fds[1].events, &names_ms);
+	return wait_for(&c->wait, fds, 2,
+			wait_earlier(wait_deadline(&c->wait, c->deadline_ms), names_ms));
 }
 
 static int
@@ -174,23 +139,17 @@ capture_run(struct capture *c)
 {
 	int r = 0;
 
-	while (c->step != DONE) {
+	while (r == 0 && c->step != NAMING) {
 		r = capture_wait(c);
 		if (r == 0)
 			r = capture_collector(c, app_now_ms());
 		if (r < 0)
 			return r;
 		names_turn(&c->names, app_now_ms());
-		if (c->step == NAMING && !names_waiting(&c->names))
-			capture_step(c, DONE, 0);
-		else if (app_now_ms() >= c->deadline_ms) {
+		if (c->step != NAMING && app_now_ms() >= wait_deadline(&c->wait, c->deadline_ms))
 			r = capture_overdue(c);
-			if (r < 0)
-				return r;
-			capture_step(c, DONE, 0);
-		}
 	}
-	return 0;
+	return r < 0 ? r : wait_names(&c->wait, &c->names, c->deadline_ms);
 }
 
 static int
@@ -216,7 +175,6 @@ capture(const struct app *app, const struct request *req, const struct params *p
 			     .p = p,
 			     .no = no,
 			     .sock = -1,
-			     .conn = req->conn,
 			     .duration_ms = params->duration_ms,
 			     .names = { .sock = -1 } };
 	int r;
@@ -226,7 +184,7 @@ capture(const struct app *app, const struct request *req, const struct params *p
 		refusal_set(no, 503, RETRY_S, "out of memory");
 		return -ENOMEM;
 	}
-	gone_watch_init(&c.watch, req);
+	wait_init(&c.wait, app, req);
 	r = capture_ask(&c, params, node);
 	if (r == 0) {
 		capture_step(&c, ASKED, app_now_ms());

@@ -3,9 +3,8 @@
  *
  *   ASKED ── WIRE_WINDOW ──► OPEN ── WIRE_WINDOW_END ──► NAMING ── all named, or 2 s ──► done
  *
- * One thread waits in one poll() for the collector, the symbolizer, the end of the
- * web server's connection and our own stop; once a second it looks whether the
- * client is still there.
+ * One thread waits for the collector and the symbolizer, and as wait.h says for the
+ * client's going away and our own stop.
  */
 #ifndef PPD_FCGI_CAPTURE_H
 #define PPD_FCGI_CAPTURE_H

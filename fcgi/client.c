@@ -11,29 +11,43 @@
 
 #define RETRY_S 5
 
-int
-client_ask(const struct app *app, uint16_t type, const struct buf *body, struct refusal *no)
+/* `whom`: the process's name behind "pprofd-", which its socket has too. */
+static int
+client_ask_whom(const struct app *app, const char *whom, uint16_t type, const struct buf *body,
+		struct refusal *no)
 {
 	char path[CONF_STRING_MAX + 32];
 	struct err why;
 	int sock, r;
 
-	snprintf(path, sizeof(path), "%s/collector.sock", app->conf->run_dir);
+	snprintf(path, sizeof(path), "%s/%s.sock", app->conf->run_dir, whom);
 	sock = wire_connect(path, &why);
 	if (sock < 0) {
 		refusal_set(no, 503, RETRY_S,
-			    "the collector is not running (%s); start pprofd-collector, its log says more",
-			    why.text);
+			    "the %s is not running (%s); start pprofd-%s, its log says more", whom,
+			    why.text, whom);
 		return sock;
 	}
 	fcntl(sock, F_SETFL, O_NONBLOCK);
 	r = buf_error(body) ? buf_error(body) : wire_send(sock, type, body->data, body->len, -1);
 	if (r < 0) {
 		close(sock);
-		refusal_set(no, 503, RETRY_S, "the collector does not take a question: %s", strerror(-r));
+		refusal_set(no, 503, RETRY_S, "the %s does not take a question: %s", whom, strerror(-r));
 		return r;
 	}
 	return sock;
+}
+
+int
+client_ask(const struct app *app, uint16_t type, const struct buf *body, struct refusal *no)
+{
+	return client_ask_whom(app, "collector", type, body, no);
+}
+
+int
+client_ask_symbolizer(const struct app *app, uint16_t type, const struct buf *body, struct refusal *no)
+{
+	return client_ask_whom(app, "symbolizer", type, body, no);
 }
 
 int

@@ -1,7 +1,7 @@
 /*
- * client.h - a question to the collector, and its answers.
+ * client.h - a question to the collector or to the symbolizer, and the answers.
  *
- * One connection a question; closing it ends whatever the collector does for it.
+ * One connection a question; closing it ends whatever is done for it.
  */
 #ifndef PPD_FCGI_CLIENT_H
 #define PPD_FCGI_CLIENT_H
@@ -19,6 +19,8 @@
 /* Connect to run_dir/collector.sock, non-blocking, and send one message. Returns the
  * descriptor, or -errno with what the client of the web server should be told in *no. */
 int client_ask(const struct app *app, uint16_t type, const struct buf *body, struct refusal *no);
+/* The same to run_dir/symbolizer.sock. */
+int client_ask_symbolizer(const struct app *app, uint16_t type, const struct buf *body, struct refusal *no);
 
 /*
  * The next message, waiting for it until `deadline_ms` (app_now_ms()). A descriptor that came

@@ -242,25 +242,35 @@ refusal_set(struct refusal *r, int status, int retry_after_s, const char *fmt, .
 }
 
 void
-refusal_decode(struct refusal *r, const void *body, size_t len)
+refusal_take(struct refusal *r, int status, int retry_after_s, const char *text, size_t n)
 {
 	struct buf clean;
-	struct cur c;
-	const char *text;
-	size_t n;
 
-	cur_init(&c, body, len);
-	r->status = cur_u16(&c);
-	r->retry_after_s = cur_u16(&c);
-	text = cur_str(&c, &n);
-	if (cur_error(&c) < 0 || r->status < 400 || r->status > 599) {
-		refusal_set(r, 503, 0, "the collector refused without a reason that can be read");
+	if (status < 400 || status > 599) {
+		refusal_set(r, 503, 0, "refused without a reason that can be read");
 		return;
 	}
+	r->status = status;
+	r->retry_after_s = retry_after_s;
 	buf_init(&clean, 4 * WIRE_BODY_MAX);
 	text_clean(&clean, text, n);
 	snprintf(r->text, sizeof(r->text), "%.*s",
 		 (int)text_cut((const char *)clean.data, clean.len, sizeof(r->text) - 1),
 		 clean.len ? (const char *)clean.data : "");
 	buf_fini(&clean);
+}
+
+void
+refusal_decode(struct refusal *r, const void *body, size_t len)
+{
+	struct cur c;
+	const char *text;
+	int status, retry;
+	size_t n;
+
+	cur_init(&c, body, len);
+	status = cur_u16(&c);
+	retry = cur_u16(&c);
+	text = cur_str(&c, &n);
+	refusal_take(r, cur_error(&c) < 0 ? 0 : status, retry, text, n);
 }

@@ -29,7 +29,9 @@ struct refusal {
 };
 void refusal_set(struct refusal *r, int status, int retry_after_s, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* What is not a refusal at all becomes a 503 that says so. */
+/* The text is somebody else's, and cleaned; a status that is no error becomes a 503 that says so. */
+void refusal_take(struct refusal *r, int status, int retry_after_s, const char *text, size_t n);
+/* The body of a WIRE_REFUSED. */
 void refusal_decode(struct refusal *r, const void *body, size_t len);
 
 #endif

@@ -7,6 +7,12 @@ libfcgiapp_a_SOURCES = \
 	fcgi/deliver.c        fcgi/deliver.h   \
 	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
 	fcgi/fcgx.c           fcgi/fcgx.h      \
+	fcgi/go_groups.c      fcgi/go_groups.h \
+	fcgi/go_lines.c       fcgi/go_lines.h  \
+	fcgi/go_places.c      fcgi/go_places.h \
+	fcgi/go_profile.c     fcgi/go_profile.h \
+	fcgi/go_quote.c       fcgi/go_quote.h  \
+	fcgi/go_rules.c       fcgi/go_rules.h  \
 	fcgi/gone.c           fcgi/gone.h      \
 	fcgi/handle.c         fcgi/handle.h    \
 	fcgi/handle_cmdline.c \
@@ -16,6 +22,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/ids.c            fcgi/ids.h       \
 	fcgi/intake.c         fcgi/intake.h    \
 	fcgi/labels.c         fcgi/labels.h    \
+	fcgi/memory.c         fcgi/memory.h    \
 	fcgi/names.c          fcgi/names.h     \
 	fcgi/page.c           fcgi/page.h      \
 	fcgi/params.c         fcgi/params.h    \
@@ -29,7 +36,8 @@ libfcgiapp_a_SOURCES = \
 	fcgi/state.c          fcgi/state.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \
-	fcgi/text.c           fcgi/text.h
+	fcgi/text.c           fcgi/text.h      \
+	fcgi/wait.c           fcgi/wait.h
 
 sbin_PROGRAMS += pprofd-fcgi
 pprofd_fcgi_SOURCES = fcgi/main.c

@@ -19,6 +19,31 @@ struct pair {
 	uint64_t b;
 };
 
+static const char *const words[PROFILE_WORDS] = {
+	[PROFILE_WORD_NONE] = "",
+	[PROFILE_WORD_TID] = "tid",
+	[PROFILE_WORD_THREAD] = "thread",
+	[PROFILE_WORD_STACK] = "stack",
+	[PROFILE_WORD_GUESS] = "guess",
+	[PROFILE_WORD_LATE] = "late",
+	[PROFILE_WORD_KERNEL] = "[kernel.kallsyms]",
+	[PROFILE_WORD_VDSO] = "[vdso]",
+	[PROFILE_WORD_JIT] = "[jit]",
+	[PROFILE_WORD_PSEUDO] = "[pprofd]",
+	[PROFILE_WORD_UNKNOWN] = "[unknown]",
+};
+
+static int
+profile_words(struct profile *p)
+{
+	int r = strings_init(&p->strings, &p->room);
+
+	for (uint32_t i = 0; i < PROFILE_WORDS && r == 0; i++)
+		if (strings_text(&p->strings, words[i]) != i)
+			r = -ENOMEM;
+	return r;
+}
+
 int
 profile_init(struct profile *p)
 {
@@ -31,7 +56,7 @@ profile_init(struct profile *p)
 	table_init(&p->stack_index);
 	table_init(&p->thread_index);
 	table_init(&p->label_index);
-	return strings_init(&p->strings, &p->room);
+	return profile_words(p);
 }
 
 void
@@ -53,6 +78,42 @@ profile_fini(struct profile *p)
 		free(lists[i]);
 	strings_fini(&p->strings);
 	memset(p, 0, sizeof(*p));
+}
+
+int
+profile_node_set(struct profile *p, const struct profile_node_is *is)
+{
+	struct profile_node *node = &p->node;
+	const struct {
+		uint32_t *to;
+		const char *text;
+	} texts[] = {
+		{ &node->name, is->name },
+		{ &node->comm, is->comm },
+		{ &node->exe, is->exe },
+		{ &node->runtime, is->runtime },
+	};
+
+	node->pid = is->pid;
+	node->start_unix_ns = is->start_unix_ns;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		*texts[i].to = strings_text(&p->strings, texts[i].text);
+		if (*texts[i].to == STRINGS_NONE)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+uint32_t
+profile_map_file(const struct profile_map *map)
+{
+	static const uint32_t by_kind[] = {
+		[WIRE_MAP_FILE] = PROFILE_WORD_NONE,    [WIRE_MAP_VDSO] = PROFILE_WORD_VDSO,
+		[WIRE_MAP_KERNEL] = PROFILE_WORD_KERNEL, [WIRE_MAP_JIT] = PROFILE_WORD_JIT,
+		[WIRE_MAP_PSEUDO] = PROFILE_WORD_PSEUDO,
+	};
+
+	return by_kind[map->kind] ? by_kind[map->kind] : map->path;
 }
 
 /* ---- looking up */
@@ -295,22 +356,26 @@ profile_stack_add(struct profile *p, uint32_t id, uint8_t flags)
 }
 
 int
+profile_frame_put(struct profile *p, uint32_t loc)
+{
+	uint32_t *frame = LIST_ADD(&p->room, &p->frames);
+
+	if (!frame)
+		return -ENOMEM;
+	*frame = loc;
+	p->stacks.at[p->stacks.n - 1].n++;
+	return 0;
+}
+
+int
 profile_frame_add(struct profile *p, uint32_t map_id, uint64_t addr)
 {
 	int64_t map = profile_map_find(p, map_id), loc;
-	uint32_t *frame;
 
 	if (map < 0)
 		return (int)map;
 	loc = profile_loc_add(p, (uint32_t)map, addr);
-	if (loc < 0)
-		return (int)loc;
-	frame = LIST_ADD(&p->room, &p->frames);
-	if (!frame)
-		return -ENOMEM;
-	*frame = (uint32_t)loc;
-	p->stacks.at[p->stacks.n - 1].n++;
-	return 0;
+	return loc < 0 ? (int)loc : profile_frame_put(p, (uint32_t)loc);
 }
 
 int64_t

@@ -40,6 +40,29 @@ struct profile_object {
 	bool shift_known;
 };
 
+/* Words that outputs put into a profile: strings that every profile has under these numbers. */
+enum profile_word {
+	PROFILE_WORD_NONE, /* "" */
+	PROFILE_WORD_TID,
+	PROFILE_WORD_THREAD,
+	PROFILE_WORD_STACK,
+	PROFILE_WORD_GUESS,
+	PROFILE_WORD_LATE,
+	PROFILE_WORD_KERNEL, /* as a file: pprof never opens one whose name begins with a bracket */
+	PROFILE_WORD_VDSO,
+	PROFILE_WORD_JIT,
+	PROFILE_WORD_PSEUDO,
+	PROFILE_WORD_UNKNOWN,
+	PROFILE_WORDS
+};
+
+/* Whose profile it is, as the collector said. Strings but pid; all 0: not said. */
+struct profile_node {
+	uint32_t name, comm, exe, runtime;
+	uint32_t pid;
+	uint64_t start_unix_ns;
+};
+
 struct profile_map {
 	uint32_t id;     /* the collector's */
 	uint32_t object; /* index */
@@ -120,6 +143,7 @@ struct profile {
 	struct room room;
 	struct strings strings;
 	struct profile_window window;
+	struct profile_node node;
 	/* What the samples' values are. */
 	struct profile_type types[PROFILE_TYPES_MAX];
 	uint32_t n_types;
@@ -147,6 +171,16 @@ struct profile {
 int profile_init(struct profile *p);
 void profile_fini(struct profile *p);
 
+struct profile_node_is {
+	const char *name, *comm, *exe, *runtime;
+	uint32_t pid;
+	uint64_t start_unix_ns;
+};
+/* Returns 0 or -ENOMEM. */
+int profile_node_set(struct profile *p, const struct profile_node_is *is);
+/* What a map is called as a file: its path, or a word in brackets. A string. */
+uint32_t profile_map_file(const struct profile_map *map);
+
 /*
  * Every function below that adds something returns an index, or a negative errno:
  * -ENOMEM when there is no room, -ENOENT when an id was never given.
@@ -171,6 +205,8 @@ int64_t profile_loc_add(struct profile *p, uint32_t map, uint64_t addr);
 /* A stack without frames; they are added to the stack that was added last. */
 int64_t profile_stack_add(struct profile *p, uint32_t id, uint8_t flags);
 int profile_frame_add(struct profile *p, uint32_t map_id, uint64_t addr);
+/* The same with a location that profile_loc_add gave. */
+int profile_frame_put(struct profile *p, uint32_t loc);
 int64_t profile_stack_find(const struct profile *p, uint32_t id);
 
 /* A later name of the same thread replaces the earlier. */

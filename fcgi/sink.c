@@ -50,6 +50,33 @@ sink_text(struct sink *s, const char *text)
 }
 
 void
+sink_int(struct sink *s, int64_t v)
+{
+	char digits[20], *at = digits + sizeof(digits);
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	if (v < 0)
+		*--at = '-';
+	sink_add(s, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void
+sink_hex(struct sink *s, uint64_t v)
+{
+	char digits[18], *at = digits + sizeof(digits);
+
+	do
+		*--at = "0123456789abcdef"[v & 15];
+	while (v >>= 4);
+	*--at = 'x';
+	*--at = '0';
+	sink_add(s, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void
 sink_printf(struct sink *s, const char *fmt, ...)
 {
 	char line[4096];

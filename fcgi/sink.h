@@ -27,6 +27,9 @@ struct sink {
 void sink_init(struct sink *s, int (*put)(void *ctx, const void *bytes, size_t n), void *ctx);
 void sink_add(struct sink *s, const void *bytes, size_t n);
 void sink_text(struct sink *s, const char *text);
+/* In decimal; in lower-case hexadecimal behind "0x". */
+void sink_int(struct sink *s, int64_t v);
+void sink_hex(struct sink *s, uint64_t v);
 void sink_printf(struct sink *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Hand on what is collected. Returns sink_error(). */
 int sink_flush(struct sink *s);
