@@ -135,10 +135,10 @@ run_add(struct reading_writer *w, struct table *known, const struct run_key *k)
 
 	if (i != TABLE_NONE)
 		return i;
-	to = list_grow(w, k->of, k->n, &e);
+	to = k->n ? list_grow(w, k->of, k->n, &e) : NULL;
 	if (!to && k->n)
 		return e;
-	if (k->n)
+	if (to)
 		memcpy(to, k->elements, k->n * lists[k->of].size);
 	at = list_add(w, k->runs, &run);
 	if (at < 0) {

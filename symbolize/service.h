@@ -4,8 +4,8 @@
  * The parent parses nothing that a node wrote: it keeps descriptors, starts
  * and ends children, and passes their answers on as bytes.
  *
- *   parent.c    the loop; who may say what; objects and files
- *   children.c  the children: heard, watched, reaped
+ *   parent.c    the loop; who may say what; objects
+ *   children.c  the children: heard, watched, reaped; files that they want
  *   naming.c    questions for names: cache, children, who waits for what
  *   row_jobs.c  unwind rows: a short-lived child each
  *   readings.c  nodes' memories: a child each, and who waits for what it reads
