@@ -12,17 +12,45 @@
 #define ZLIB_LEVEL 1
 
 void
-deliver(const struct params *params, struct profile *p, const char *filename, struct reply *to)
+deliver_head(const struct params *params, const char *filename, struct reply *to)
 {
-	int r = enc_pprof(p, ZLIB_LEVEL, &to->body);
+	const struct form *form = params->form;
 
-	(void)params;
-	if (r < 0) {
-		reply_error(to, 503, "the profile could not be written: %s", strerror(-r));
+	to->type = form->type;
+	to->filename = filename;
+	to->suffix = *form->extension ? form->extension : NULL;
+	to->schema = form->schema;
+}
+
+void
+deliver_shared(const struct params *params, const struct profile *p, void (*release)(void *ctx), void *ctx,
+	       const char *filename, struct reply *to)
+{
+	if (params->form->order != VIEW_ORDER_NONE) {
+		reply_error(to, 501, "the form \"%s\" is not available in this version of pprofd",
+			    params->form->name);
 	} else {
-		to->type = reply_binary;
-		to->filename = filename;
+		int r = enc_pprof(p, ZLIB_LEVEL, &to->body);
+
+		if (r < 0)
+			reply_error(to, 503, "the profile could not be written: %s", strerror(-r));
+		else
+			deliver_head(params, filename, to);
 	}
+	release(ctx);
+}
+
+static void
+deliver_free(void *ctx)
+{
+	struct profile *p = ctx;
+
 	profile_fini(p);
 	free(p);
+}
+
+void
+deliver(const struct params *params, struct profile *p, const char *filename, struct reply *to)
+{
+	deliver_shared(params, p, deliver_free, p, filename, to);
 }

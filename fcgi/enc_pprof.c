@@ -56,33 +56,14 @@ enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 /* A frame that is no code gets an address of its own, so that no reader takes two for one. */
 #define PSEUDO_FIRST 1
 
-/* Words that we put into a profile ourselves. */
-enum word {
-	WORD_KERNEL,
-	WORD_VDSO,
-	WORD_JIT,
-	WORD_PSEUDO,
-	WORDS
-};
-
-static const char *const words[WORDS] = {
-	/* pprof never opens a file whose name begins with a bracket. */
-	[WORD_KERNEL] = "[kernel.kallsyms]",
-	[WORD_VDSO] = "[vdso]",
-	[WORD_JIT] = "[jit]",
-	[WORD_PSEUDO] = "[pprofd]",
-};
-
 struct enc {
-	struct profile *p;     /* borrowed */
+	const struct profile *p; /* borrowed */
 	struct buf *out;       /* borrowed */
 	struct buf plain;      /* waiting for zlib */
 	struct buf msg, inner; /* a message, and one inside it */
 	z_stream z;
 	bool z_open;
 	int error;
-	uint32_t word[WORDS];    /* their strings */
-	struct labels labels;
 	uint32_t *string_number; /* by string: its place in the table, 0: not used so far */
 	uint32_t *strings;       /* the table: strings */
 	uint32_t n_strings;
@@ -245,17 +226,6 @@ enc_comments(struct enc *e)
 
 /* ---- mappings */
 
-static uint32_t
-enc_map_file(const struct enc *e, const struct profile_map *map)
-{
-	static const enum word by_kind[] = {
-		[WIRE_MAP_FILE] = WORDS,   [WIRE_MAP_VDSO] = WORD_VDSO,     [WIRE_MAP_KERNEL] = WORD_KERNEL,
-		[WIRE_MAP_JIT] = WORD_JIT, [WIRE_MAP_PSEUDO] = WORD_PSEUDO,
-	};
-
-	return by_kind[map->kind] == WORDS ? map->path : e->word[by_kind[map->kind]];
-}
-
 static void
 enc_mapping(struct enc *e, uint32_t id)
 {
@@ -270,7 +240,7 @@ enc_mapping(struct enc *e, uint32_t id)
 		enc_number(&e->msg, MAPPING_LIMIT, map->end);
 		enc_number(&e->msg, MAPPING_OFFSET, map->pgoff);
 	}
-	enc_number(&e->msg, MAPPING_FILE, enc_string(e, enc_map_file(e, map)));
+	enc_number(&e->msg, MAPPING_FILE, enc_string(e, profile_map_file(map)));
 	if (map->object != PROFILE_NONE)
 		enc_number(&e->msg, MAPPING_BUILD_ID,
 			   enc_string(e, e->p->objects.at[map->object].build_id));
@@ -287,7 +257,7 @@ static void
 enc_labels(struct enc *e, const struct profile_sample *s)
 {
 	struct profile_label labels[PROFILE_LABELS_MAX];
-	uint32_t n = labels_of(&e->labels, s, labels);
+	uint32_t n = labels_of(e->p, s, labels);
 
 	for (uint32_t i = 0; i < n; i++) {
 		buf_reset(&e->inner);
@@ -385,16 +355,9 @@ enc_all(struct enc *e)
 static int
 enc_init(struct enc *e, int zlib_level)
 {
-	struct strings *strings = &e->p->strings;
+	const struct strings *strings = &e->p->strings;
 	int r;
 
-	for (int i = 0; i < WORDS; i++) {
-		e->word[i] = strings_text(strings, words[i]);
-		if (e->word[i] == STRINGS_NONE)
-			return -ENOMEM;
-	}
-	if (labels_init(&e->labels, e->p) < 0)
-		return -ENOMEM;
 	e->string_number = calloc(strings->starts.n, sizeof(*e->string_number));
 	e->strings = calloc(strings->starts.n, sizeof(*e->strings));
 	if (!e->string_number || !e->strings)
@@ -424,7 +387,7 @@ enc_fini(struct enc *e)
 }
 
 int
-enc_pprof(struct profile *p, int zlib_level, struct buf *out)
+enc_pprof(const struct profile *p, int zlib_level, struct buf *out)
 {
 	struct enc e = { .p = p, .out = out };
 

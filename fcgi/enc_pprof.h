@@ -18,9 +18,8 @@
 #include "fcgi/profile.h"
 
 /*
- * Append the whole file to `out`. The profile has been finished (profile_finish()); a few strings
- * are added to it. zlib_level: 1-9. Returns 0, -ENOMEM, or -EFBIG where `out` has a maximum.
+ * Append the whole file to `out`. The profile has been finished (profile_finish()). zlib_level: 1-9. Returns 0, -ENOMEM, or -EFBIG where `out` has a maximum.
  */
-int enc_pprof(struct profile *p, int zlib_level, struct buf *out);
+int enc_pprof(const struct profile *p, int zlib_level, struct buf *out);
 
 #endif

@@ -145,6 +145,20 @@ fcgx_put(void *ctx, const void *bytes, size_t n)
 	return FCGX_PutStr(bytes, (int)n, f->r.out) == (int)n ? 0 : -EPIPE;
 }
 
+/* The header goes out at once: what is written behind it may take its time. */
+static void
+fcgx_stream(struct fcgx *f, const struct reply *r)
+{
+	struct sink sink;
+
+	FCGX_FFlush(f->r.out);
+	sink_init(&sink, fcgx_put, f);
+	r->stream(r->stream_ctx, &sink);
+	/* Half a document must not look like a whole one. */
+	if (sink_flush(&sink) < 0)
+		shutdown(f->r.ipcFd, SHUT_RDWR);
+}
+
 void
 fcgx_reply(struct fcgx *f, const struct request *req, const struct reply *r)
 {
@@ -156,11 +170,7 @@ fcgx_reply(struct fcgx *f, const struct request *req, const struct reply *r)
 	if (!buf_error(&head) && !buf_error(&r->body)) {
 		FCGX_PutStr((const char *)head.data, (int)head.len, f->r.out);
 		if (!without_body && r->stream) {
-			struct sink sink;
-
-			sink_init(&sink, fcgx_put, f);
-			r->stream(r->stream_ctx, &sink);
-			sink_flush(&sink);
+			fcgx_stream(f, r);
 		} else if (!without_body) {
 			FCGX_PutStr((const char *)r->body.data, (int)r->body.len, f->r.out);
 		}

@@ -40,11 +40,19 @@ profile_capture(const struct app *app, const struct request *req, const struct p
 {
 	struct comments_node node = { state_string(s, found->name), state_string(s, found->exe),
 				      found->pid };
+	const struct profile_node_is is = { .name = node.name,
+					    .comm = state_string(s, found->comm),
+					    .exe = node.exe,
+					    .runtime = state_string(s, found->runtime),
+					    .pid = found->pid,
+					    .start_unix_ns = found->start_unix_ns };
 	struct profile *p = malloc(sizeof(*p));
 	struct refusal no = { .status = 503, .text = "out of memory" };
 	uint32_t made_up = 0;
 	int r = p ? profile_init(p) : -ENOMEM;
 
+	if (r == 0)
+		r = profile_node_set(p, &is);
 	if (r == 0)
 		r = capture(app, req, params, found->number, p, &no);
 	if (r == 0) {
@@ -81,8 +89,7 @@ handle_profile(const struct app *app, const struct request *req, const struct co
 	}
 	/* Nobody waits thirty seconds for a header: HEAD opens no window. */
 	if (req->method == METHOD_HEAD) {
-		to->type = reply_binary;
-		to->filename = "profile";
+		deliver_head(&params, "profile", to);
 		return;
 	}
 	found = handle_node(app, node, &s, to);

@@ -8,17 +8,8 @@
 
 #include "fcgi/profile.h"
 
-/* The words that we use ourselves, as strings of one profile. */
-struct labels {
-	struct profile *p; /* borrowed */
-	uint32_t tid, thread, stack, guess, late;
-};
-
-/* Returns 0 or -ENOMEM. */
-int labels_init(struct labels *l, struct profile *p);
-
 /* The labels of a sample, at most PROFILE_LABELS_MAX: their number. */
-uint32_t labels_of(const struct labels *l, const struct profile_sample *s,
+uint32_t labels_of(const struct profile *p, const struct profile_sample *s,
 		   struct profile_label to[PROFILE_LABELS_MAX]);
 
 /* Those of a stack's flags (WIRE_STACK_*) that become labels. */

@@ -7,6 +7,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/deliver.c        fcgi/deliver.h   \
 	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
 	fcgi/fcgx.c           fcgi/fcgx.h      \
+	fcgi/form.c           fcgi/form.h      \
 	fcgi/go_groups.c      fcgi/go_groups.h \
 	fcgi/go_lines.c       fcgi/go_lines.h  \
 	fcgi/go_places.c      fcgi/go_places.h \
@@ -21,6 +22,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/handle_symbol.c  \
 	fcgi/ids.c            fcgi/ids.h       \
 	fcgi/intake.c         fcgi/intake.h    \
+	fcgi/json.c           fcgi/json.h      \
 	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/memory.c         fcgi/memory.h    \
 	fcgi/names.c          fcgi/names.h     \

@@ -116,6 +116,102 @@ params_event(struct params *p, const char *value, uint32_t max_seconds, struct e
 	return 0;
 }
 
+/* ---- of the forms */
+
+static int
+params_format(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	if (!*value)
+		return 0;
+	p->form = form_find(value, strlen(value), why);
+	return p->form ? 0 : -EINVAL;
+}
+
+static int
+params_text(char *to, size_t size, const char *name, const char *value, struct err *why)
+{
+	size_t n = strlen(value);
+
+	if (n >= size)
+		return err_set(why, -EINVAL, "invalid value for \"%s\" - longer than %zu bytes", name,
+			       size - 1);
+	memcpy(to, value, n + 1);
+	return 0;
+}
+
+static int
+params_sample_type(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	return params_text(p->view.sample_type, sizeof(p->view.sample_type), "sample_type", value, why);
+}
+
+static int
+params_focus(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	return params_text(p->view.focus, sizeof(p->view.focus), "focus", value, why);
+}
+
+static int
+params_ignore(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	return params_text(p->view.ignore, sizeof(p->view.ignore), "ignore", value, why);
+}
+
+static int
+params_limit(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	size_t digits = strspn(value, "0123456789");
+
+	(void)max_seconds;
+	if (!*value)
+		return 0;
+	if (value[digits] || digits > 9 || !strtoul(value, NULL, 10))
+		return err_set(why, -EINVAL,
+			       "invalid value for \"limit\" - must be an integer from 1 to 999999999");
+	p->view.limit = (uint32_t)strtoul(value, NULL, 10);
+	return 0;
+}
+
+static int
+params_min_pct(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	double v = is_number(value) ? strtod(value, NULL) : -1.0;
+
+	(void)max_seconds;
+	if (!*value)
+		return 0;
+	if (!(v >= 0.0 && v <= 100.0))
+		return err_set(why, -EINVAL, "invalid value for \"min_pct\" - must be a number from 0 to 100");
+	p->view.min_pct = v;
+	p->view.min_given = true;
+	return 0;
+}
+
+static int
+params_group(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	static const struct {
+		const char *name;
+		enum view_group group;
+	} groups[] = {
+		{ "", VIEW_GROUP_NONE },     { "function", VIEW_FUNCTION }, { "line", VIEW_LINE },
+		{ "address", VIEW_ADDRESS }, { "thread", VIEW_THREAD },
+	};
+
+	(void)max_seconds;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (!strcmp(groups[i].name, value)) {
+			p->view.group = groups[i].group;
+			return 0;
+		}
+	return err_set(why, -EINVAL,
+		       "invalid value for \"group\" - must be function, line, address or thread");
+}
+
 /* ---- names */
 
 static const struct {
@@ -126,6 +222,13 @@ static const struct {
 	{ "debug", params_debug },
 	{ "hz", params_hz },
 	{ "event", params_event },
+	{ "format", params_format },
+	{ "sample_type", params_sample_type },
+	{ "limit", params_limit },
+	{ "min_pct", params_min_pct },
+	{ "focus", params_focus },
+	{ "ignore", params_ignore },
+	{ "group", params_group },
 };
 
 #define TABLE (sizeof(table) / sizeof(table[0]))
@@ -220,22 +323,49 @@ params_pairs(struct params *p, bool seen[TABLE], const char *s, size_t n, uint32
 	return 0;
 }
 
-int
-params_parse(struct params *p, const struct request *req, uint32_t max_seconds, struct err *why)
+/* From the body of a urlencoded POST, then from the query. */
+static int
+params_all(struct params *p, bool seen[TABLE], const struct request *req, uint32_t max_seconds,
+	   struct err *why)
 {
 	static const char urlencoded[] = "application/x-www-form-urlencoded";
 	const size_t n = sizeof(urlencoded) - 1;
-	bool seen[TABLE] = { false };
 	int r = 0;
 
-	memset(p, 0, sizeof(*p));
-	p->duration_ms = SECONDS_DEFAULT * 1000;
-	if (p->duration_ms / 1000 > max_seconds)
-		p->duration_ms = max_seconds * 1000;
 	if (req->method == METHOD_POST && !strncasecmp(req->content_type, urlencoded, n) &&
 	    (!req->content_type[n] || strchr("; \t", req->content_type[n])))
 		r = params_pairs(p, seen, req->body, req->body_len, max_seconds, why);
 	if (r == 0)
 		r = params_pairs(p, seen, req->query, strlen(req->query), max_seconds, why);
 	return r;
+}
+
+int
+params_parse(struct params *p, const struct request *req, uint32_t max_seconds, struct err *why)
+{
+	bool seen[TABLE] = { false };
+	int r;
+
+	memset(p, 0, sizeof(*p));
+	p->query = req->query;
+	p->duration_ms = SECONDS_DEFAULT * 1000;
+	if (p->duration_ms / 1000 > max_seconds)
+		p->duration_ms = max_seconds * 1000;
+	r = params_all(p, seen, req, max_seconds, why);
+	if (r == 0 && p->form && p->debug)
+		r = err_set(why, -EINVAL, "\"debug\" and \"format\" are two answers: ask for one of them");
+	if (!p->form)
+		p->form = form_find("", 0, NULL);
+	return r;
+}
+
+bool
+params_want_json(const struct request *req)
+{
+	struct params p = { 0 };
+	bool seen[TABLE];
+
+	for (size_t i = 0; i < TABLE; i++)
+		seen[i] = table[i].set != params_format;
+	return params_all(&p, seen, req, 0, NULL) == 0 && p.form && p.form->schema;
 }

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "fcgi/form.h"
 #include "fcgi/request.h"
+#include "fcgi/view.h"
 
 #define PARAMS_EVENT_MAX 128 /* bytes with the NUL; libpfm4's longest are shorter */
 
@@ -20,12 +22,20 @@ struct params {
 	int64_t debug;                /* debug=: negative and junk are 0 */
 	uint32_t hz;                  /* hz=: 1-1000; 0: absent */
 	char event[PARAMS_EVENT_MAX]; /* event=: printable ASCII; "": absent */
+	const struct form *form;      /* format=: never NULL; the first of form_table() when absent */
+	struct view_wish view;        /* sample_type=, limit=, min_pct=, focus=, ignore=, group= */
+	const char *query;            /* as it came; borrowed, for as long as the request lasts */
 };
 
 /*
  * Returns 0, or -EINVAL with a sentence for the client (status 400): seconds over max_seconds,
- * hz out of its range, an escape that is none, a control character.
+ * hz out of its range, a form or group that there is not, debug= with format=, an escape that is
+ * none, a control character.
  */
 int params_parse(struct params *p, const struct request *req, uint32_t max_seconds, struct err *why);
+
+/* Is a form asked for whose errors are JSON too? For errors that are found before, or without, the
+ * rest of the parameters. */
+bool params_want_json(const struct request *req);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "fcgi/fcgx.h"
+#include "fcgi/params.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/route.h"
@@ -62,10 +63,12 @@ pool_answer(struct pool *p, struct fcgx *f)
 	struct reply reply;
 
 	reply_init(&reply);
-	if (fcgx_request(f, &req) == 0)
+	if (fcgx_request(f, &req) == 0) {
+		reply.json = params_want_json(&req);
 		route_answer(p->app, &req, &reply);
-	else
+	} else {
 		reply_error(&reply, 503, "out of memory");
+	}
 	if (buf_error(&reply.body))
 		reply_error(&reply, 500, "the answer does not fit into memory");
 	fcgx_reply(f, &req, &reply);

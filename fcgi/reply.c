@@ -6,28 +6,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fcgi/json.h"
 #include "fcgi/text.h"
 
 const char reply_text[] = "text/plain; charset=utf-8";
 const char reply_html[] = "text/html; charset=utf-8";
+const char reply_json[] = "application/json";
 const char reply_binary[] = "application/octet-stream";
 
 static const struct {
 	int status;
 	const char *phrase;
+	const char *code; /* for programs; NULL: not an error */
 } phrases[] = {
-	{ 200, "OK" },
-	{ 301, "Moved Permanently" },
-	{ 302, "Found" },
-	{ 400, "Bad Request" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 408, "Request Timeout" },
-	{ 413, "Content Too Large" },
-	{ 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },
-	{ 503, "Service Unavailable" },
+	{ 200, "OK", NULL },
+	{ 301, "Moved Permanently", NULL },
+	{ 302, "Found", NULL },
+	{ 303, "See Other", NULL },
+	{ 400, "Bad Request", "bad_request" },
+	{ 403, "Forbidden", "forbidden" },
+	{ 404, "Not Found", "not_found" },
+	{ 405, "Method Not Allowed", "method_not_allowed" },
+	{ 408, "Request Timeout", "client_gone" },
+	{ 413, "Content Too Large", "too_large" },
+	{ 500, "Internal Server Error", "internal" },
+	{ 501, "Not Implemented", "not_available" },
+	{ 503, "Service Unavailable", "unavailable" },
 };
 
 void
@@ -66,6 +70,26 @@ reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to), void (
 	r->stream_ctx = ctx;
 }
 
+/* One line, as of the others: a scraper may log it. */
+static void
+reply_error_json(struct reply *r, const char *text)
+{
+	const char *code = "error";
+	struct sink to;
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (phrases[i].status == r->status && phrases[i].code)
+			code = phrases[i].code;
+	r->type = reply_json;
+	r->schema = "error-1";
+	sink_init(&to, sink_into_buf, &r->body);
+	sink_printf(&to, "{\"schema\":\"pprofd.error/1\",\"status\":%d,\"code\":\"%s\",\"message\":", r->status,
+		    code);
+	json_bytes(&to, text, strlen(text));
+	sink_text(&to, "}\n");
+	sink_flush(&to);
+}
+
 void
 reply_error(struct reply *r, int status, const char *fmt, ...)
 {
@@ -76,11 +100,16 @@ reply_error(struct reply *r, int status, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	r->status = status;
-	r->type = reply_text;
 	r->filename = NULL;
-	r->failed = true;
+	r->schema = NULL;
 	reply_end_stream(r);
 	buf_reset(&r->body);
+	if (r->json) {
+		reply_error_json(r, text);
+		return;
+	}
+	r->type = reply_text;
+	r->failed = true;
 	text_clean(&r->body, text, strlen(text));
 	buf_u8(&r->body, '\n');
 }
@@ -102,7 +131,10 @@ reply_head(const struct reply *r, bool without_body, struct buf *out)
 	if (r->failed)
 		buf_text(out, "X-Go-Pprof: 1\r\n");
 	if (r->filename)
-		buf_printf(out, "Content-Disposition: attachment; filename=\"%s\"\r\n", r->filename);
+		buf_printf(out, "Content-Disposition: %s; filename=\"%s%s\"\r\n",
+			   r->suffix ? "inline" : "attachment", r->filename, r->suffix ? r->suffix : "");
+	if (r->schema)
+		buf_printf(out, "Link: <" REPLY_SCHEMAS "%s.json>; rel=\"describedby\"\r\n", r->schema);
 	if (r->allow)
 		buf_printf(out, "Allow: %s\r\n", r->allow);
 	if (r->retry_after_s)

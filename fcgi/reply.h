@@ -15,11 +15,16 @@
 
 #define REPLY_BODY_MAX     (64u << 20)
 #define REPLY_LOCATION_MAX 2560
+/* Where schemas are answered (handle_schema.c). */
+#define REPLY_SCHEMAS "/debug/pprof/schemas/"
 
 struct reply {
 	int status;
 	const char *type;                  /* static */
 	const char *filename;              /* static; NULL: no Content-Disposition */
+	const char *suffix;                /* static, behind filename (".json"): to be shown, not only kept; NULL: none */
+	const char *schema;                /* static: the JSON Schema of the body, as form.h has it; NULL: none */
+	bool json;                         /* errors are JSON, too */
 	const char *allow;                 /* static; NULL: none */
 	int retry_after_s;                 /* 0: none */
 	bool failed;                       /* an error text: X-Go-Pprof lets `go tool pprof` show it */
@@ -33,6 +38,7 @@ struct reply {
 
 extern const char reply_text[]; /* "text/plain; charset=utf-8" */
 extern const char reply_html[];
+extern const char reply_json[];
 extern const char reply_binary[]; /* scrapers refuse a profile of any other type */
 
 /* 200, text/plain, nothing in it. */
@@ -43,7 +49,8 @@ void reply_fini(struct reply *r);
 void reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to), void (*stream_free)(void *ctx),
 		  void *ctx);
 
-/* Make it an error, whatever it was: status, text and a newline. */
+/* Make it an error, whatever it was: status, text and a newline; where `json` is set, a document
+ * of the schema pprofd.error/1. */
 void reply_error(struct reply *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The CGI header (RFC 3875, 6.3) with the empty line behind it. without_body: an answer to
