@@ -105,7 +105,7 @@ missing_packages() {
 # counts for as long as we live, if it should ever be left behind.
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
-daemons="lighttpd redis-server memcached prometheus"
+daemons="lighttpd redis-server memcached prometheus etcd"
 
 forbid_daemons() {
 	[ ! -e "$policy" ] || return 0
@@ -151,7 +151,7 @@ install_packages() {
 	patient=
 	step apt install --no-install-recommends --no-remove --download-only $missing ||
 		die "downloading failed (see above); by hand: apt-get install $missing"
-	new=$(for d in $daemons; do case " $missing " in *" $d "*) echo "$d" ;; esac; done)
+	new=$(for d in $daemons; do case " $missing " in *" $d "* | *" $d-server "*) echo "$d" ;; esac; done)
 	patient=yes
 	[ -z "$new" ] || forbid_daemons $new
 	step apt install --no-install-recommends --no-remove $missing ||
