@@ -54,11 +54,24 @@ is_infinity(const char *s)
 	return !strcasecmp(s, "inf") || !strcasecmp(s, "infinity");
 }
 
+/* A positive integer as strconv.ParseInt takes it; else -1. */
+static int64_t
+positive(const char *value)
+{
+	size_t sign = *value == '+', digits = strspn(value + sign, "0123456789");
+	long long v;
+
+	errno = 0;
+	v = digits && !value[sign + digits] ? strtoll(value, NULL, 10) : 0;
+	return errno == 0 && v > 0 ? v : -1;
+}
+
 static int
 params_seconds(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
 {
 	double s = is_number(value) ? strtod(value, NULL) : is_infinity(value) ? (double)INFINITY : 0.0;
 
+	p->snapshot_s = *value ? positive(value) : 0;
 	if (s > max_seconds)
 		return err_set(why, -EINVAL,
 			       "profile duration exceeds the limit of %u seconds (PPROF_MAX_SECONDS)",
@@ -114,6 +127,45 @@ params_event(struct params *p, const char *value, uint32_t max_seconds, struct e
 			       sizeof(p->event) - 1);
 	memcpy(p->event, value, n + 1);
 	return 0;
+}
+
+/* ---- of snapshots */
+
+static int
+params_gc(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	(void)why;
+	p->gc = positive(value) > 0;
+	return 0;
+}
+
+static int
+params_estimate(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	(void)why;
+	p->estimate = positive(value) > 0;
+	return 0;
+}
+
+static int
+params_arm(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	(void)why;
+	p->arm = positive(value) > 0;
+	return 0;
+}
+
+static int
+params_delta(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	p->delta_sums = !strcmp(value, "alloc");
+	if (p->delta_sums || !*value || !strcmp(value, "all"))
+		return 0;
+	return err_set(why, -EINVAL, "invalid value for \"delta\" - must be all or alloc");
 }
 
 /* ---- of the forms */
@@ -222,6 +274,10 @@ static const struct {
 	{ "debug", params_debug },
 	{ "hz", params_hz },
 	{ "event", params_event },
+	{ "gc", params_gc },
+	{ "estimate", params_estimate },
+	{ "arm", params_arm },
+	{ "delta", params_delta },
 	{ "format", params_format },
 	{ "sample_type", params_sample_type },
 	{ "limit", params_limit },

@@ -8,6 +8,7 @@
 #ifndef PPD_FCGI_PARAMS_H
 #define PPD_FCGI_PARAMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,7 +20,11 @@
 
 struct params {
 	uint32_t duration_ms;         /* seconds=: 30 s when absent, zero, negative or junk; ≥ 1 */
+	int64_t snapshot_s;           /* seconds= as snapshots take it: an integer; 0: absent; -1: junk */
 	int64_t debug;                /* debug=: negative and junk are 0 */
+	bool gc;                      /* gc=: an integer > 0, as for the next two */
+	bool estimate, arm;           /* estimate=, arm= */
+	bool delta_sums;              /* delta=alloc: only sums are subtracted */
 	uint32_t hz;                  /* hz=: 1-1000; 0: absent */
 	char event[PARAMS_EVENT_MAX]; /* event=: printable ASCII; "": absent */
 	const struct form *form;      /* format=: never NULL; the first of form_table() when absent */
@@ -28,7 +33,8 @@ struct params {
 };
 
 /*
- * Returns 0, or -EINVAL with a sentence for the client (status 400): seconds over max_seconds,
+ * Returns 0, or -EINVAL with a sentence for the client (status 400; snapshot_s is set all the same, if it
+ * came first): seconds over max_seconds,
  * hz out of its range, a form or group that there is not, debug= with format=, an escape that is
  * none, a control character.
  */
