@@ -72,6 +72,10 @@ enum wire_type {
 	 * rooted: of the samples with a user stack, those whose root was reached.
 	 * cpu_ns: what the node's CPU clock advanced in the window (0: unknown). */
 	WIRE_WINDOW_END,
+	/* {}  on the connection of an open window → WIRE_PROGRESS {u64 samples; u64 lost}, so far;
+	 * without one it is not answered */
+	WIRE_PROGRESS_ASK,
+	WIRE_PROGRESS,
 
 	/* {u16 node}  → WIRE_CMDLINE {str bytes} (argv, each argument ended by NUL) or WIRE_REFUSED */
 	WIRE_CMDLINE_ASK,

@@ -285,6 +285,23 @@ service_window_ended(void *ctx, struct window *w, enum wire_end reason)
 		peer_close(p);
 }
 
+static int
+answer_progress(struct peer *p, struct cur *c)
+{
+	struct buf b;
+	int r;
+
+	(void)c;
+	if (!p->window) /* it has just ended */
+		return 0;
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u64(&b, p->window->samples);
+	buf_u64(&b, window_lost(p->window));
+	r = peer_send(p, WIRE_PROGRESS, &b);
+	buf_fini(&b);
+	return r;
+}
+
 /* ---- cmdline and addresses */
 
 static int
@@ -459,6 +476,7 @@ static const struct {
 } answers[] = {
 	{ WIRE_STATE_ASK, 0, answer_state },
 	{ WIRE_WINDOW_ASK, 12 + EVENT_NAME_MAX * 2, answer_window },
+	{ WIRE_PROGRESS_ASK, 0, answer_progress },
 	{ WIRE_CMDLINE_ASK, 2, answer_cmdline },
 	{ WIRE_RESOLVE_ASK, 4 + RESOLVE_MAX * sizeof(uint64_t), answer_resolve },
 	{ WIRE_MEMORY_ASK, 2, answer_memory },

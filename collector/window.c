@@ -182,6 +182,14 @@ window_count(struct window *w, uint32_t stack, uint32_t tid, uint64_t period, co
 	window_fresh(w, stack);
 }
 
+uint64_t
+window_lost(const struct window *w)
+{
+	bool known;
+
+	return sampler_lost(w->sampler, &known) - w->lost_before;
+}
+
 /* ---- telling */
 
 /* A list message being filled: u16 count, then items. */
@@ -348,18 +356,16 @@ window_tell_notes(struct window *w)
 static int
 window_tell_end(struct window *w, enum wire_end reason)
 {
-	uint64_t now = loop_now(), cpu = w->node->pid ? w->node->cpu_ns : 0, lost;
+	uint64_t now = loop_now(), cpu = w->node->pid ? w->node->cpu_ns : 0;
 	struct buf b;
-	bool known;
 	int r;
 
-	lost = sampler_lost(w->sampler, &known) - w->lost_before;
 	if (cpu > w->cpu_before)
 		w->cpu_ns += cpu - w->cpu_before;
 	buf_init(&b, WIRE_BODY_MAX);
 	buf_u64(&b, (now < w->end_ns ? now : w->end_ns) - w->start_ns);
 	buf_u64(&b, w->samples);
-	buf_u64(&b, lost);
+	buf_u64(&b, window_lost(w));
 	buf_u64(&b, w->sampler->throttled - w->throttled_before);
 	buf_u64(&b, w->late);
 	buf_u64(&b, w->guessed);

@@ -63,6 +63,8 @@ void window_free(struct window *w);
 
 /* Count a sample of `stack`. */
 void window_count(struct window *w, uint32_t stack, uint32_t tid, uint64_t period, const struct trace *t);
+/* Samples that the kernel lost since the window began. */
+uint64_t window_lost(const struct window *w);
 /* A sentence for the profile's comments. */
 void window_note(struct window *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -300,7 +300,7 @@ the_state_tells_each_node_and_what_is_missing(void **state)
 static void
 a_window_is_opened_told_and_ended(void **state)
 {
-	bool maps = false, stacks = false, counts = false;
+	bool maps = false, stacks = false, counts = false, progress = false;
 	int sock = client(), type;
 	uint64_t samples = 0;
 	struct cur c;
@@ -318,9 +318,11 @@ a_window_is_opened_told_and_ended(void **state)
 	assert_memory_equal(cur_str(&c, &n), "task-clock", 10);
 	assert_memory_equal(cur_str(&c, &n), "nanoseconds", 11);
 	assert_int_equal(cur_left(&c), 0);
+	assert_int_equal(wire_send(sock, WIRE_PROGRESS_ASK, NULL, 0, -1), 0);
 	while ((type = next(sock)) != WIRE_WINDOW_END) {
 		maps = maps || type == WIRE_MAPS;
 		stacks = stacks || type == WIRE_STACKS;
+		progress = progress || (type == WIRE_PROGRESS && msg.len == 16);
 		cur_init(&c, msg.body, msg.len);
 		if (type != WIRE_COUNTS)
 			continue;
@@ -334,8 +336,9 @@ a_window_is_opened_told_and_ended(void **state)
 	cur_init(&c, msg.body, msg.len);
 	assert_int_equal(cur_u64(&c), 600000000);
 	assert_int_equal(cur_u64(&c), samples);
-	assert_true(maps && stacks && counts && samples > 0);
-	/* The connection is free for the next one. */
+	assert_true(maps && stacks && counts && progress && samples > 0);
+	/* Nobody answers that without a window. The connection is free for the next one. */
+	assert_int_equal(wire_send(sock, WIRE_PROGRESS_ASK, NULL, 0, -1), 0);
 	ask_window(sock, 0, 50, 500, "cpu-clock");
 	assert_int_equal(next(sock), WIRE_WINDOW);
 	while (next(sock) != WIRE_WINDOW_END)
@@ -631,7 +634,8 @@ what_nobody_may_ask_ends_the_connection(void **state)
 
 	(void)state;
 	for (uint16_t type = WIRE_NONE + 1; type < WIRE_TYPES; type++) {
-		if (type == WIRE_STATE_ASK || type == WIRE_WINDOW_ASK || type == WIRE_CMDLINE_ASK || type == WIRE_RESOLVE_ASK)
+		if (type == WIRE_STATE_ASK || type == WIRE_WINDOW_ASK || type == WIRE_PROGRESS_ASK ||
+		    type == WIRE_CMDLINE_ASK || type == WIRE_RESOLVE_ASK)
 			continue;
 		hangs_up(type, NULL, 0);
 		hangs_up(type, body, 100);
@@ -653,6 +657,7 @@ a_request_of_a_wrong_length_ends_the_connection(void **state)
 	body[10] = 50; /* a name of 50 bytes, of which there are 10 */
 	hangs_up(WIRE_WINDOW_ASK, body, 22);
 	body[10] = 0;
+	hangs_up(WIRE_PROGRESS_ASK, body, 1);
 	hangs_up(WIRE_CMDLINE_ASK, body, 0);
 	hangs_up(WIRE_CMDLINE_ASK, body, 1);
 	hangs_up(WIRE_CMDLINE_ASK, body, 3);
