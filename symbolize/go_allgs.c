@@ -67,3 +67,26 @@ go_allgs_read(const struct go_node *n, uint64_t **out, size_t *count, struct err
 		e = try_list(n, out, count, why);
 	return e > 0 ? err_set(why, -EBADMSG, "the list of goroutines makes no sense") : e;
 }
+
+int
+go_allgs_update(const struct go_node *n, uint64_t **list, size_t *count, struct err *why)
+{
+	struct slice now;
+	uint64_t *more;
+	size_t n_more;
+	int e;
+
+	if (*count > 0 && memory_read(n->mem, n->roots.allgs, &now, sizeof(now)) == 0 && now.len == *count)
+		return 0;
+	e = go_allgs_read(n, &more, &n_more, why);
+	if (e < 0)
+		return e;
+	if (n_more < *count) {
+		free(more);
+		return err_set(why, -EBADMSG, "the list of goroutines has become shorter");
+	}
+	free(*list);
+	*list = more;
+	*count = n_more;
+	return 0;
+}

@@ -15,4 +15,7 @@
  * makes no sense, -E2BIG, -ENOMEM, -ESRCH. */
 int go_allgs_read(const struct go_node *n, uint64_t **out, size_t *count, struct err *why);
 
+/* The same for a list that was read before (or is NULL, 0): only if there are more by now, they are read. */
+int go_allgs_update(const struct go_node *n, uint64_t **list, size_t *count, struct err *why);
+
 #endif

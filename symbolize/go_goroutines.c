@@ -51,7 +51,7 @@ is_wanted(const struct job *j, const struct go_parked *p)
 static bool
 is_system(struct job *j, const struct go_parked *p)
 {
-	enum go_role role = go_traceback_began(j->t, p->g.start_pc);
+	enum go_role role = go_traceback_role(j->t, p->g.start_pc);
 
 	if (role == GO_ROLE_CALLBACKS)
 		return !p->g.runs_cleanups && !p->has_user;

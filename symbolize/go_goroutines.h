@@ -30,9 +30,4 @@
 int go_goroutines_read(struct go_node *n, enum reading_kind kind, const struct thread_regs_source *regs,
 		       struct reading_writer *w, struct err *why);
 
-/* READING_BLOCK_ESTIMATE: look at what is parked again and again for so long. values: completed
- * waits: count, ns; a bucket of waits that were not over at the end has the label
- * status=still-blocked. */
-int go_goroutines_estimate(struct go_node *n, uint32_t duration_ms, struct reading_writer *w, struct err *why);
-
 #endif

@@ -14,6 +14,7 @@ struct go_parked_reader {
 	struct go_traceback *t;
 	struct go_stacks *s;
 	struct reading_writer *w;
+	bool is_trimmed;
 	unsigned char *records; /* owned; GO_PARKED_MAX of them */
 	struct memory_want wants[GO_PARKED_MAX];
 	/* Those of a round: which of the caller's, where they are, what they said before and after. */
@@ -49,6 +50,18 @@ judge(const struct go_g *g)
 	return go_g_is_running(g) ? GO_PARKED_RUNNING : GO_PARKED_SURE;
 }
 
+static int64_t
+put_stack(struct go_parked_reader *r)
+{
+	struct go_trace *t = &r->trace;
+	uint32_t skip = r->is_trimmed && t->n_waits < t->n ? t->n_waits : 0;
+
+	/* What implied it may be gone. */
+	if (skip)
+		t->pcs[skip] &= ~READING_PC_IMPLIED;
+	return reading_writer_stack(r->w, t->pcs + skip, t->n - skip);
+}
+
 static int
 walk(struct go_parked_reader *r, const struct go_g *g, const unsigned char *bytes, size_t n, struct go_parked *out)
 {
@@ -61,7 +74,7 @@ walk(struct go_parked_reader *r, const struct go_g *g, const unsigned char *byte
 		return e;
 	if (r->s->error == -ESRCH)
 		return -ESRCH;
-	stack = reading_writer_stack(r->w, r->trace.pcs, r->trace.n);
+	stack = put_stack(r);
 	if (stack < 0)
 		return (int)stack;
 	out->stack = (uint32_t)stack;
@@ -185,6 +198,12 @@ go_parked_read(struct go_parked_reader *r, const uint64_t *addrs, size_t n, stru
 			e = look(r, n, out);
 	}
 	return e;
+}
+
+void
+go_parked_trim(struct go_parked_reader *r)
+{
+	r->is_trimmed = true;
 }
 
 int

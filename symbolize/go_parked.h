@@ -41,6 +41,9 @@ int go_parked_new(struct go_parked_reader **out, struct go_node *n, struct go_tr
 		  struct reading_writer *w);
 void go_parked_free(struct go_parked_reader *r);
 
+/* From now on stacks begin where Go's block profile has them begin: with the function that waits. */
+void go_parked_trim(struct go_parked_reader *r);
+
 /* Read the goroutines whose records are at addrs; n is GO_PARKED_MAX at the most. out: n of them, in
  * the same order. Returns 0, or -ENOMEM, -EFBIG (of the reading), -ESRCH. */
 int go_parked_read(struct go_parked_reader *r, const uint64_t *addrs, size_t n, struct go_parked *out);

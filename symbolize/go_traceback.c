@@ -27,6 +27,7 @@ enum {
 	FRAME_PANICS = 2,    /* shows that it was called by a wrapper */
 	FRAME_SHOWN = 4,     /* in the runtime's texts too */
 	FRAME_USERS = 8,     /* not the runtime's */
+	FRAME_WAITS = 16,    /* between a wait's own function and gopark */
 };
 
 /* What a physical function is for the walk. */
@@ -56,6 +57,7 @@ struct go_traceback {
 	uint32_t minor;
 	uint8_t wrapper_id;
 	bool uses_lr;
+	bool lists_wrappers;
 	struct call *calls;   /* owned */
 	struct frame *frames; /* owned */
 	uint32_t n_calls, calls_cap, n_frames, frames_cap;
@@ -127,6 +129,27 @@ is_exported(const char *s, size_t n)
 	return n == 0 || is_capital(s, n);
 }
 
+/* What is between the function that waits, which the block profile begins with, and gopark: how many frames
+ * the runtime skips (blockevent of runtime/mprof.go) is another number for each and in each version. */
+static bool
+is_wait(const char *s, size_t n)
+{
+	static const char *const exact[] = {
+		"runtime.gopark", "runtime.goparkunlock", "runtime.chanrecv", "runtime.chansend", "runtime.semacquire1",
+		"runtime.semacquire", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).lockSlow",
+		"internal/sync.(*Mutex).Lock",
+	};
+	static const char *const beginning[] = { "sync.runtime_", "internal/sync.runtime_", "internal/poll.runtime_" };
+
+	for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
+		if (n == strlen(exact[i]) && !memcmp(s, exact[i], n))
+			return true;
+	for (size_t i = 0; i < sizeof(beginning) / sizeof(beginning[0]); i++)
+		if (begins(s, n, beginning[i]))
+			return true;
+	return false;
+}
+
 /* The FRAME_* that a function's name tells. */
 static uint8_t
 flags_of_name(const char *s, size_t n)
@@ -171,6 +194,8 @@ add_frame(struct go_traceback *t, struct call *c, uint64_t word, uint32_t name, 
 	if (e < 0)
 		return e;
 	flags |= flags_of_name(s, s ? n : 0);
+	if (s && is_wait(s, n))
+		flags |= FRAME_WAITS;
 	if (t->wrapper_id && id == t->wrapper_id)
 		flags |= FRAME_WRAPPER;
 	t->frames[t->n_frames++] = (struct frame){ word, flags };
@@ -304,6 +329,8 @@ keep(struct go_traceback *t, struct go_trace *out, const struct frame *f)
 		at = HALF + i;
 	}
 	out->pcs[at] = f->word + t->bias;
+	if (f->flags & FRAME_WAITS && out->n_waits == at)
+		out->n_waits++;
 	out->has_user |= (f->flags & FRAME_USERS) != 0;
 }
 
@@ -314,7 +341,7 @@ keep_call(struct go_traceback *t, struct go_trace *out, const struct call *c)
 
 	for (uint32_t i = c->first; i < c->first + c->n; i++) {
 		struct frame f = t->frames[i];
-		bool hidden = f.flags & FRAME_WRAPPER && !(t->callee & FRAME_PANICS);
+		bool hidden = f.flags & FRAME_WRAPPER && !(t->callee & FRAME_PANICS) && !t->lists_wrappers;
 
 		t->callee = f.flags;
 		if (hidden)
@@ -417,7 +444,7 @@ go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_st
 	const struct call *c;
 	int e = 0;
 
-	out->n = 0;
+	out->n = out->n_waits = 0;
 	out->handled = 0;
 	out->is_whole = out->has_user = false;
 	out->top = GO_ROLE_UNKNOWN;
@@ -453,12 +480,11 @@ go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_st
 }
 
 enum go_role
-go_traceback_began(struct go_traceback *t, uint64_t startpc)
+go_traceback_role(struct go_traceback *t, uint64_t pc)
 {
 	const struct call *c;
 
-	/* The address of a closure's code is that of its first instruction. */
-	return startpc && find_call(t, startpc - t->bias, true, &c) == 0 ? (enum go_role)c->role : GO_ROLE_UNKNOWN;
+	return pc && find_call(t, pc - t->bias, true, &c) == 0 ? (enum go_role)c->role : GO_ROLE_UNKNOWN;
 }
 
 /* ---- its life */
@@ -479,6 +505,12 @@ go_traceback_new(struct go_traceback **out, const struct go_module *m, uint64_t 
 	table_init(&t->by_pc);
 	*out = t;
 	return 0;
+}
+
+void
+go_traceback_list_wrappers(struct go_traceback *t)
+{
+	t->lists_wrappers = true;
 }
 
 void

@@ -37,7 +37,7 @@ struct go_start {
 	bool is_syscall; /* pc and sp are g.syscallpc and g.syscallsp */
 };
 
-/* What the innermost function, or the one that a goroutine began with, is to the runtime. */
+/* What a function is to the runtime. */
 enum go_role {
 	GO_ROLE_USER,
 	GO_ROLE_SYSTEM,    /* runtime.something */
@@ -54,6 +54,7 @@ struct go_trace {
 	enum go_role top; /* of the innermost function */
 	bool is_whole;    /* ended where goroutines begin */
 	bool has_user;    /* some function is not the runtime's */
+	uint32_t n_waits; /* innermost frames that Go's block profile leaves out: how a wait is made */
 	uint64_t handled; /* the walk ended at a signal's handler: where the frame of that ends; else 0 */
 };
 
@@ -65,11 +66,16 @@ int go_traceback_new(struct go_traceback **out, const struct go_module *m, uint6
 		     uint8_t wrapper_id);
 void go_traceback_free(struct go_traceback *t);
 
+/* From now on wrappers are listed, too, as the runtime's block and mutex profiles do since Go 1.23: their stacks
+ * are those of frame pointers. */
+void go_traceback_list_wrappers(struct go_traceback *t);
+
 /* Walk a stack. *out holds what could be walked, if only a part of it. Returns 0, or -ENOMEM. */
 int go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_start *from,
 		      struct go_trace *out);
 
-/* What the function is that a goroutine began with (isSystemGoroutine of runtime/traceback.go). */
-enum go_role go_traceback_began(struct go_traceback *t, uint64_t startpc);
+/* What the function at pc is to the runtime. (Of goroutines' first functions: as isSystemGoroutine of
+ * runtime/traceback.go has it.) */
+enum go_role go_traceback_role(struct go_traceback *t, uint64_t pc);
 
 #endif

@@ -29,7 +29,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/elf_source.c                                 \
 	symbolize/go_allgs.c        symbolize/go_allgs.h       \
 	symbolize/go_bucket.c       symbolize/go_bucket.h      \
-	symbolize/go_estimate.c                                \
+	symbolize/go_estimate.c     symbolize/go_estimate.h    \
 	symbolize/go_bucket_list.c  symbolize/go_bucket_list.h \
 	symbolize/go_buckets.c      symbolize/go_buckets.h     \
 	symbolize/go_expand.c       symbolize/go_expand.h      \

@@ -16,6 +16,7 @@
 #include "symbolize/arena.h"
 #include "symbolize/child.h"
 #include "symbolize/go_buckets.h"
+#include "symbolize/go_estimate.h"
 #include "symbolize/go_goroutines.h"
 #include "symbolize/go_node.h"
 #include "symbolize/go_threads.h"
@@ -263,7 +264,7 @@ read_kind(struct memory_child *c, const struct question *q, struct reading_write
 	case READING_LEAK:
 		return go_goroutines_read(&c->node, q->kind, &regs, w, why);
 	case READING_BLOCK_ESTIMATE:
-		return go_goroutines_estimate(&c->node, q->duration_ms, w, why);
+		return go_estimate_read(&c->node, q->duration_ms, w, why);
 	case READING_RATES:
 		return read_rates(c, w, why);
 	default:

@@ -361,12 +361,12 @@ the_runtime_s_own_goroutines_are_known_by_where_they_began(void **state)
 {
 	(void)state;
 	start(23, EM_X86_64);
-	assert_int_equal(go_traceback_began(t.tb, pc(QUIET, 0)), GO_ROLE_SYSTEM);
-	assert_int_equal(go_traceback_began(t.tb, pc(MAIN, 0)), GO_ROLE_USER);
-	assert_int_equal(go_traceback_began(t.tb, pc(RUNFINQ, 0)), GO_ROLE_CALLBACKS);
-	assert_int_equal(go_traceback_began(t.tb, pc(MID, 0)), GO_ROLE_USER);
-	assert_int_equal(go_traceback_began(t.tb, 0), GO_ROLE_UNKNOWN);
-	assert_int_equal(go_traceback_began(t.tb, 0x1234), GO_ROLE_UNKNOWN);
+	assert_int_equal(go_traceback_role(t.tb, pc(QUIET, 0)), GO_ROLE_SYSTEM);
+	assert_int_equal(go_traceback_role(t.tb, pc(MAIN, 0)), GO_ROLE_USER);
+	assert_int_equal(go_traceback_role(t.tb, pc(RUNFINQ, 0)), GO_ROLE_CALLBACKS);
+	assert_int_equal(go_traceback_role(t.tb, pc(MID, 0)), GO_ROLE_USER);
+	assert_int_equal(go_traceback_role(t.tb, 0), GO_ROLE_UNKNOWN);
+	assert_int_equal(go_traceback_role(t.tb, 0x1234), GO_ROLE_UNKNOWN);
 }
 
 static void
