@@ -11,7 +11,7 @@
 
 #define SLOTS_FIRST (1u << 12)
 #define SLOTS_MAX   (1u << 20) /* 24 MB; a program with more call sites is asked again and again */
-#define CHAIN_MAX   4096       /* steps outwards; a liar's tree may be a ring */
+#define CHAIN_MAX   512        /* steps outwards; a liar's tree may be a ring */
 
 /* What is known of a pc. */
 struct site {
@@ -196,7 +196,8 @@ go_expand_mark(struct go_node *n, uint64_t *pcs, size_t n_pcs)
 		pcs[i] = READING_PC(pcs[i]);
 		implied = follows(n, &s, pcs[i]);
 		e = implied < 0 ? implied : implied > 0 ? 0 : get_site(n, pcs[i], &s);
-		pcs[i] |= (implied > 0 ? READING_PC_IMPLIED : 0) | (s.starts ? READING_PC_EXACT : 0);
+		if (implied > 0)
+			pcs[i] |= READING_PC_IMPLIED;
 	}
 	return e;
 }

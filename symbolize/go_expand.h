@@ -18,8 +18,7 @@ struct go_expand;
 
 void go_expand_free(struct go_expand *x);
 
-/* Put READING_PC_IMPLIED on the pcs of a logical stack that are implied, and READING_PC_EXACT on those that
- * begin a function. Returns 0 or -ENOMEM. */
+/* Put READING_PC_IMPLIED on the pcs of a logical stack that are implied. Returns 0 or -ENOMEM. */
 int go_expand_mark(struct go_node *n, uint64_t *pcs, size_t n_pcs);
 
 /*
