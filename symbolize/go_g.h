@@ -1,8 +1,8 @@
 /*
  * go_g.h - one goroutine's record (struct g of runtime/runtime2.go), by its version's layout.
  *
- * (The first text of this header was lost to a file of the same name, written at the same moment by the
- * finder of roots; this is made from go_g.c. Its owner: put yours back.)
+ * The runtime writes it while it is read: its fields may be of two moments, and a record is used again by
+ * another goroutine. Whoever needs to be sure reads it twice (go_g_is_same).
  */
 #ifndef PPD_SYMBOLIZE_GO_G_H
 #define PPD_SYMBOLIZE_GO_G_H
