@@ -16,12 +16,13 @@
 #define OPEN_MS       15000 /* for a window to open: descriptors for 1,000 threads take 0.3 s */
 #define LATE_MS       15000 /* for a window to end, beyond its time */
 #define TURN_MESSAGES 64    /* taken at once, so that the symbolizer's socket gets its turn */
+#define PROGRESS_MS   1000
 #define RETRY_S       5
 
 enum step { ASKED, OPEN, NAMING };
 
 struct capture {
-	const struct app *app; /* borrowed, as all that follows but m and sock */
+	const struct take *t; /* borrowed, as all that follows but m and sock */
 	struct profile *p;
 	struct refusal *no;
 	struct wire_msg *m; /* owned */
@@ -29,6 +30,7 @@ struct capture {
 	enum step step;
 	uint32_t duration_ms;
 	uint64_t deadline_ms; /* of this step */
+	uint64_t progress_ms; /* when to ask how far it is; UINT64_MAX: never */
 	struct wait wait;
 	struct names names;
 };
@@ -48,6 +50,23 @@ capture_step(struct capture *c, enum step step, uint64_t now_ms)
 
 /* ---- the collector's side */
 
+static int
+capture_progress(struct capture *c)
+{
+	struct cur at;
+	uint64_t samples, lost;
+
+	cur_init(&at, c->m->body, c->m->len);
+	samples = cur_u64(&at);
+	lost = cur_u64(&at);
+	if (cur_error(&at) || cur_left(&at) || !c->t->progress) {
+		refusal_set(c->no, 503, 0, "the collector sent a progress that cannot be right");
+		return -EBADMSG;
+	}
+	c->t->progress(c->t->progress_ctx, samples, lost);
+	return 0;
+}
+
 /* Returns 0 or a negative errno. */
 static int
 capture_message(struct capture *c, uint64_t now_ms)
@@ -62,6 +81,8 @@ capture_message(struct capture *c, uint64_t now_ms)
 		refusal_decode(c->no, m->body, m->len);
 		return -ECONNREFUSED;
 	}
+	if (m->type == WIRE_PROGRESS && c->step == OPEN)
+		return capture_progress(c);
 	r = (m->type == WIRE_WINDOW) == (c->step == ASKED)
 		    ? intake(c->p, m->type, m->body, m->len, &why)
 		    : err_set(&why, -EBADMSG, "messages in the wrong order");
@@ -73,7 +94,8 @@ capture_message(struct capture *c, uint64_t now_ms)
 		return r;
 	}
 	if (m->type == WIRE_WINDOW) {
-		names_open(&c->names, c->p, c->m, c->app->conf->run_dir);
+		names_open(&c->names, c->p, c->m, c->t->app->conf->run_dir);
+		c->progress_ms = c->t->progress ? now_ms + PROGRESS_MS : UINT64_MAX;
 		capture_step(c, OPEN, now_ms);
 	} else if (m->type == WIRE_WINDOW_END) {
 		close(c->sock);
@@ -126,12 +148,22 @@ capture_overdue(struct capture *c)
 static int
 capture_wait(struct capture *c)
 {
-	uint64_t names_ms;
+	uint64_t names_ms, wake_ms;
 	struct pollfd fds[] = { { .fd = c->sock, .events = POLLIN }, { 0 } };
 
 	fds[1].fd = names_fd(&c->names, &fds[1].events, &names_ms);
-	return wait_for(&c->wait, fds, 2,
-			wait_earlier(wait_deadline(&c->wait, c->deadline_ms), names_ms));
+	wake_ms = wait_earlier(names_ms, c->progress_ms);
+	return wait_for(&c->wait, fds, 2, wait_earlier(wait_deadline(&c->wait, c->deadline_ms), wake_ms));
+}
+
+/* A full socket loses nothing but a line on somebody's page. */
+static void
+capture_ask_progress(struct capture *c, uint64_t now_ms)
+{
+	if (c->step != OPEN || now_ms < c->progress_ms)
+		return;
+	wire_send(c->sock, WIRE_PROGRESS_ASK, NULL, 0, -1);
+	c->progress_ms = now_ms + PROGRESS_MS;
 }
 
 static int
@@ -146,6 +178,7 @@ capture_run(struct capture *c)
 		if (r < 0)
 			return r;
 		names_turn(&c->names, app_now_ms());
+		capture_ask_progress(c, app_now_ms());
 		if (c->step != NAMING && app_now_ms() >= wait_deadline(&c->wait, c->deadline_ms))
 			r = capture_overdue(c);
 	}
@@ -153,8 +186,9 @@ capture_run(struct capture *c)
 }
 
 static int
-capture_ask(struct capture *c, const struct params *params, uint16_t node)
+capture_ask(struct capture *c, uint16_t node)
 {
+	const struct params *params = c->t->params;
 	struct buf b;
 
 	buf_init(&b, WIRE_BODY_MAX);
@@ -162,20 +196,20 @@ capture_ask(struct capture *c, const struct params *params, uint16_t node)
 	buf_u32(&b, params->duration_ms);
 	buf_u32(&b, params->hz);
 	buf_str(&b, params->event, strlen(params->event));
-	c->sock = client_ask(c->app, WIRE_WINDOW_ASK, &b, c->no);
+	c->sock = client_ask(c->t->app, WIRE_WINDOW_ASK, &b, c->no);
 	buf_fini(&b);
 	return c->sock < 0 ? c->sock : 0;
 }
 
 int
-capture(const struct app *app, const struct request *req, const struct params *params, uint16_t node,
-	struct profile *p, struct refusal *no)
+capture(const struct take *t, uint16_t node, struct profile *p, struct refusal *no)
 {
-	struct capture c = { .app = app,
+	struct capture c = { .t = t,
 			     .p = p,
 			     .no = no,
 			     .sock = -1,
-			     .duration_ms = params->duration_ms,
+			     .duration_ms = t->params->duration_ms,
+			     .progress_ms = UINT64_MAX,
 			     .names = { .sock = -1 } };
 	int r;
 
@@ -184,8 +218,8 @@ capture(const struct app *app, const struct request *req, const struct params *p
 		refusal_set(no, 503, RETRY_S, "out of memory");
 		return -ENOMEM;
 	}
-	wait_init(&c.wait, app, req);
-	r = capture_ask(&c, params, node);
+	wait_init(&c.wait, t->app, t->req);
+	r = capture_ask(&c, node);
 	if (r == 0) {
 		capture_step(&c, ASKED, app_now_ms());
 		r = capture_run(&c);

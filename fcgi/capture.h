@@ -11,11 +11,9 @@
 
 #include <stdint.h>
 
-#include "fcgi/app.h"
 #include "fcgi/intake.h"
-#include "fcgi/params.h"
 #include "fcgi/profile.h"
-#include "fcgi/request.h"
+#include "fcgi/take.h"
 
 /* After the window's end names are waited for so long; then it goes out without them. */
 #define CAPTURE_NAMES_MS 2000
@@ -26,7 +24,6 @@
  * -ECONNABORTED: the client has gone, nobody waits for an answer; another -errno: *no says what
  * to answer.
  */
-int capture(const struct app *app, const struct request *req, const struct params *params, uint16_t node,
-	    struct profile *p, struct refusal *no);
+int capture(const struct take *t, uint16_t node, struct profile *p, struct refusal *no);
 
 #endif

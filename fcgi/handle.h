@@ -22,8 +22,11 @@ handle handle_symbol;
 /* What handlers share. */
 void handle_refusal(struct reply *to, const struct refusal *no);
 
-/* Who the collector says that the node is. Returns it (inside *s), or NULL with the reply set.
+/* Who the collector says that the node is. Returns it (inside *s), or NULL with *no set.
  * state_fini() in both cases. */
+const struct state_node *handle_find(const struct app *app, const struct conf_node *node, struct state *s,
+				     struct refusal *no);
+/* The same with the reply set. */
 const struct state_node *handle_node(const struct app *app, const struct conf_node *node, struct state *s,
 				     struct reply *to);
 

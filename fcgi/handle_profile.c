@@ -34,9 +34,9 @@ profile_log(const struct profile *p, const struct comments_node *node, uint32_t 
 			 (unsigned long long)w->lost, p->stacks.n, p->places.n, made_up);
 }
 
-static void
-profile_capture(const struct app *app, const struct request *req, const struct params *params,
-		const struct state *s, const struct state_node *found, struct reply *to)
+static int
+profile_capture(const struct take *t, const struct state *s, const struct state_node *found,
+		struct taken *out, struct refusal *no)
 {
 	struct comments_node node = { state_string(s, found->name), state_string(s, found->exe),
 				      found->pid };
@@ -47,40 +47,52 @@ profile_capture(const struct app *app, const struct request *req, const struct p
 					    .pid = found->pid,
 					    .start_unix_ns = found->start_unix_ns };
 	struct profile *p = malloc(sizeof(*p));
-	struct refusal no = { .status = 503, .text = "out of memory" };
 	uint32_t made_up = 0;
 	int r = p ? profile_init(p) : -ENOMEM;
 
+	refusal_set(no, 503, 0, "out of memory");
 	if (r == 0)
 		r = profile_node_set(p, &is);
 	if (r == 0)
-		r = capture(app, req, params, found->number, p, &no);
+		r = capture(t, found->number, p, no);
 	if (r == 0) {
 		r = profile_complete(p, &node, &made_up);
 		if (r < 0)
-			refusal_set(&no, 503, 0, "the profile could not be written: %s", strerror(-r));
+			refusal_set(no, 503, 0, "the profile could not be written: %s", strerror(-r));
 	}
 	if (r == -ECONNABORTED)
-		refusal_set(&no, 408, 0, "the client has gone");
+		refusal_set(no, 408, 0, "the client has gone");
 	if (p)
-		profile_log(p, &node, made_up, r < 0 ? no.text : NULL);
-	if (r == 0) {
-		deliver(params, p, "profile", to);
-		return;
+		profile_log(p, &node, made_up, r < 0 ? no->text : NULL);
+	if (r < 0) {
+		take_free(p);
+		return r;
 	}
-	handle_refusal(to, &no);
-	if (p)
-		profile_fini(p);
-	free(p);
+	*out = (struct taken){ p, "profile" };
+	return 0;
+}
+
+int
+take_window(const struct take *t, struct taken *out, struct refusal *no)
+{
+	struct state s;
+	const struct state_node *found = handle_find(t->app, t->node, &s, no);
+	int r = found ? profile_capture(t, &s, found, out, no) : -ENOENT;
+
+	state_fini(&s);
+	return r;
 }
 
 void
 handle_profile(const struct app *app, const struct request *req, const struct conf_node *node,
 	       struct reply *to)
 {
-	const struct state_node *found;
 	struct params params;
-	struct state s;
+	const struct take t = {
+		.app = app, .req = req, .node = node, .kind = "profile", .params = &params
+	};
+	struct refusal no;
+	struct taken taken;
 	struct err why;
 
 	if (params_parse(&params, req, app->conf->max_seconds, &why) < 0) {
@@ -92,8 +104,8 @@ handle_profile(const struct app *app, const struct request *req, const struct co
 		deliver_head(&params, "profile", to);
 		return;
 	}
-	found = handle_node(app, node, &s, to);
-	if (found)
-		profile_capture(app, req, &params, &s, found, to);
-	state_fini(&s);
+	if (take_window(&t, &taken, &no) < 0)
+		handle_refusal(to, &no);
+	else
+		deliver(&params, taken.p, taken.filename, to);
 }

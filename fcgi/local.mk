@@ -38,6 +38,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/state.c          fcgi/state.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \
+	fcgi/take.c           fcgi/take.h      \
 	fcgi/text.c           fcgi/text.h      \
 	fcgi/wait.c           fcgi/wait.h
 

@@ -12,20 +12,20 @@
 
 /* Sorted by name, as the index shows them. */
 static const struct route table[] = {
-	{ "", NULL, true, handle_index },
-	{ "allocs", "All memory allocated so far, also what was freed again", false, NULL },
-	{ "block", "Where threads wait for locks, channels and the kernel", false, NULL },
+	{ "", NULL, true, handle_index, NULL },
+	{ "allocs", "All memory allocated so far, also what was freed again", false, NULL, NULL },
+	{ "block", "Where threads wait for locks, channels and the kernel", false, NULL, NULL },
 	{ "cmdline", "The command line of the node, by default without its arguments", true,
-	  handle_cmdline },
-	{ "goroutine", "Stacks of all goroutines or threads", false, NULL },
-	{ "goroutineleak", NULL, false, NULL },
-	{ "heap", "Memory in use, by where it was allocated", false, NULL },
-	{ "mutex", "Who holds locks that others wait for", false, NULL },
+	  handle_cmdline, NULL },
+	{ "goroutine", "Stacks of all goroutines or threads", false, NULL, NULL },
+	{ "goroutineleak", NULL, false, NULL, NULL },
+	{ "heap", "Memory in use, by where it was allocated", false, NULL, NULL },
+	{ "mutex", "Who holds locks that others wait for", false, NULL, NULL },
 	{ "profile", "CPU time for seconds=N (30), of event=NAME at hz=N where given", true,
-	  handle_profile },
-	{ "symbol", "Names of the addresses in the query or in the body of a POST", true, handle_symbol },
-	{ "threadcreate", "Where threads were created", false, NULL },
-	{ "trace", "What the scheduler did, moment by moment", false, NULL },
+	  handle_profile, take_window },
+	{ "symbol", "Names of the addresses in the query or in the body of a POST", true, handle_symbol, NULL },
+	{ "threadcreate", "Where threads were created", false, NULL, NULL },
+	{ "trace", "What the scheduler did, moment by moment", false, NULL, NULL },
 };
 
 #define TABLE (sizeof(table) / sizeof(table[0]))

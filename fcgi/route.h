@@ -13,6 +13,7 @@
 #include "fcgi/app.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
+#include "fcgi/take.h"
 
 /* A profile or page that has a place in Go's set. */
 struct route {
@@ -22,6 +23,7 @@ struct route {
 	/* `node` is the one asked about, NULL: none is configured. */
 	void (*answer)(const struct app *app, const struct request *req, const struct conf_node *node,
 		       struct reply *to);
+	take_profile *take;      /* NULL: it is no profile, or one that only Go's text has */
 };
 
 /* All routes, sorted by name. */
