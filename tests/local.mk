@@ -229,6 +229,26 @@ UNIT_TESTS += tests/unit/test_limits
 tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
 tests_unit_test_limits_LDADD = libcollector.a libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_memory
+tests_unit_test_memory_SOURCES = tests/unit/test_memory.c tests/unit/fake_memory.h
+tests_unit_test_memory_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_go_version
+tests_unit_test_go_version_SOURCES = tests/unit/test_go_version.c
+tests_unit_test_go_version_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_go_expand
+tests_unit_test_go_expand_SOURCES = tests/unit/test_go_expand.c tests/unit/go_maker.h
+tests_unit_test_go_expand_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_go_roots
+tests_unit_test_go_roots_SOURCES = tests/unit/test_go_roots.c tests/unit/fake_memory.h tests/unit/go_maker.h
+tests_unit_test_go_roots_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_go_buckets
+tests_unit_test_go_buckets_SOURCES = tests/unit/test_go_buckets.c tests/unit/fake_memory.h tests/unit/go_maker.h
+tests_unit_test_go_buckets_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
