@@ -125,10 +125,11 @@ make_node(uint32_t minor)
 {
 	memset(&t, 0, sizeof(t));
 	fake_memory_init(&t.f);
-	fake_memory_add(&t.f, VARS, t.vars, sizeof(t.vars), MEMORY_READ | MEMORY_WRITE | MEMORY_FILE);
-	fake_memory_add(&t.f, CHUNK, t.chunk, sizeof(t.chunk), MEMORY_READ | MEMORY_WRITE);
+	fake_memory_add(&t.f, VARS, t.vars, sizeof(t.vars));
+	fake_memory_is_file(&t.f);
+	fake_memory_add(&t.f, CHUNK, t.chunk, sizeof(t.chunk));
 	go_make(&t.made, funcs, FUNCTIONS, EM_X86_64);
-	t.n.mem = &t.f.m;
+	t.n.mem = &t.f.mem;
 	t.n.module = t.made.m;
 	t.n.minor = minor;
 	t.n.at = go_offsets_find(minor);
@@ -296,10 +297,9 @@ without_the_cycle_only_what_is_published_is_told(void **state)
 
 /* The first two reads of the record find a collection's end half done: added, and not yet taken away. */
 static void
-flush(struct fake_memory *f, uint64_t addr)
+flush(struct fake_memory *f)
 {
-	(void)f;
-	if (addr < CHUNK || addr != t.change_at)
+	if (f->asked < CHUNK || f->asked != t.change_at)
 		return;
 	t.changes++;
 	if (t.changes == 1)
@@ -324,10 +324,9 @@ counts_that_were_in_change_are_read_again(void **state)
 }
 
 static void
-turn(struct fake_memory *f, uint64_t addr)
+turn(struct fake_memory *f)
 {
-	(void)f;
-	if (addr == CYCLE)
+	if (f->asked == CYCLE)
 		put64(CYCLE, get64(CYCLE) + 2);
 }
 

@@ -176,9 +176,10 @@ setup(void **state)
 	t.n.data[GO_SPAN_NOPTRBSS] = (struct go_span){ VARS + BIAS + 0x1000, VARS + BIAS + 0x2000 };
 	strcpy(t.n.version, "go1.24.1");
 	fake_memory_init(&t.f);
-	fake_memory_add(&t.f, VARS + BIAS, t.vars, sizeof(t.vars), MEMORY_READ | MEMORY_WRITE | MEMORY_FILE);
-	fake_memory_add(&t.f, HEAP, t.heap, sizeof(t.heap), MEMORY_READ | MEMORY_WRITE);
-	t.n.mem = &t.f.m;
+	fake_memory_add(&t.f, VARS + BIAS, t.vars, sizeof(t.vars));
+	fake_memory_is_file(&t.f);
+	fake_memory_add(&t.f, HEAP, t.heap, sizeof(t.heap));
+	t.n.mem = &t.f.mem;
 	write_code();
 	make_image();
 	t.n.module = t.made.m;
@@ -243,7 +244,7 @@ lists_are_found_among_what_functions_propose(void **state)
 	assert_int_equal(t.n.roots.allgs, ALLGS + BIAS);
 	assert_int_equal(t.n.roots.allm, ALLM + BIAS);
 	/* Nothing was looked through: three pages hold all of it. */
-	assert_true(t.f.m.bytes < 8192);
+	assert_true(t.f.mem.bytes < 8192);
 }
 
 static void

@@ -35,8 +35,8 @@ setup(void **state)
 	for (size_t i = 0; i < sizeof(t.low); i++)
 		t.low[i] = (unsigned char)(i * 7 + i / 256);
 	memset(t.high, 0xab, sizeof(t.high));
-	fake_memory_add(&t.f, LOW, t.low, sizeof(t.low), MEMORY_READ | MEMORY_WRITE);
-	fake_memory_add(&t.f, HIGH, t.high, sizeof(t.high), MEMORY_READ);
+	fake_memory_add(&t.f, LOW, t.low, sizeof(t.low));
+	fake_memory_add(&t.f, HIGH, t.high, sizeof(t.high));
 	return 0;
 }
 
@@ -133,17 +133,17 @@ what_can_not_be_read_is_a_fault_and_the_end_is_the_process_s(void **state)
 	int error = 0;
 
 	(void)state;
-	assert_int_equal(memory_read(&t.f.m, LOW + 3, b, 16), 0);
+	assert_int_equal(memory_read(&t.f.mem, LOW + 3, b, 16), 0);
 	assert_memory_equal(b, t.low + 3, 16);
-	assert_int_equal(memory_read(&t.f.m, LOW + sizeof(t.low) - 8, b, 16), -EFAULT);
-	assert_int_equal(memory_read(&t.f.m, 8, b, 16), -EFAULT);
-	assert_int_equal(memory_read(&t.f.m, UINT64_MAX - 4, b, 16), -EFAULT);
-	assert_int_equal(memory_u64(&t.f.m, HIGH, &error), UINT64_C(0xabababababababab));
+	assert_int_equal(memory_read(&t.f.mem, LOW + sizeof(t.low) - 8, b, 16), -EFAULT);
+	assert_int_equal(memory_read(&t.f.mem, 8, b, 16), -EFAULT);
+	assert_int_equal(memory_read(&t.f.mem, UINT64_MAX - 4, b, 16), -EFAULT);
+	assert_int_equal(memory_u64(&t.f.mem, HIGH, &error), UINT64_C(0xabababababababab));
 	assert_int_equal(error, 0);
-	assert_int_equal(memory_u64(&t.f.m, 8, &error), 0);
+	assert_int_equal(memory_u64(&t.f.mem, 8, &error), 0);
 	assert_int_equal(error, -EFAULT);
 	t.f.gone = true;
-	assert_int_equal(memory_read(&t.f.m, LOW, b, 16), -ESRCH);
+	assert_int_equal(memory_read(&t.f.mem, LOW, b, 16), -ESRCH);
 }
 
 static void
@@ -158,8 +158,8 @@ many_reads_become_few(void **state)
 
 		w[i] = (struct memory_want){ LOW + 400 * k, b[k], 8, -1 };
 	}
-	assert_int_equal(memory_read_many(&t.f.m, w, 100), 0);
-	assert_int_equal(t.f.m.calls, 1);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 100), 0);
+	assert_int_equal(t.f.mem.calls, 1);
 	for (size_t i = 0; i < 100; i++) {
 		assert_int_equal(w[i].error, 0);
 		assert_memory_equal(b[i], t.low + 400 * i, 8);
@@ -177,12 +177,12 @@ a_page_that_holds_nothing_wanted_is_not_read(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(memory_read_many(&t.f.m, w, 3), 0);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 3), 0);
 	assert_memory_equal(b[2], t.low + 5 * MEMORY_PAGE + 8, 8);
-	assert_int_equal(t.f.n_looked, 3);
-	assert_int_equal(t.f.looked[0], LOW / MEMORY_PAGE + 2);
-	assert_int_equal(t.f.looked[1], LOW / MEMORY_PAGE + 3);
-	assert_int_equal(t.f.looked[2], LOW / MEMORY_PAGE + 5);
+	assert_int_equal(t.f.n_pages, 3);
+	assert_int_equal(t.f.pages[0], LOW / MEMORY_PAGE + 2);
+	assert_int_equal(t.f.pages[1], LOW / MEMORY_PAGE + 3);
+	assert_int_equal(t.f.pages[2], LOW / MEMORY_PAGE + 5);
 }
 
 static void
@@ -200,13 +200,13 @@ a_hole_is_one_want_s_error(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(memory_read_many(&t.f.m, w, 7), 0);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 7), 0);
 	for (size_t i = 0; i < 7; i++)
 		assert_int_equal(w[i].error, w[i].to == b[0] || w[i].to == b[3] ? 0 : -EFAULT);
 	assert_memory_equal(b[0], t.low + sizeof(t.low) - 64, 64);
 	t.f.gone = true;
-	assert_int_equal(memory_read_many(&t.f.m, w, 7), -ESRCH);
-	assert_int_equal(memory_read_many(&t.f.m, w, 0), 0);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 7), -ESRCH);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 0), 0);
 }
 
 static void
@@ -220,8 +220,8 @@ wants_may_overlap(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(memory_read_many(&t.f.m, w, 3), 0);
-	assert_int_equal(t.f.m.calls, 1);
+	assert_int_equal(memory_read_many(&t.f.mem, w, 3), 0);
+	assert_int_equal(t.f.mem.calls, 1);
 	assert_memory_equal(b[0], t.low + 100, 300);
 	assert_memory_equal(b[1], t.low + 100, 50);
 	assert_memory_equal(b[2], t.low + 350, 300);
@@ -244,42 +244,42 @@ pages_that_the_node_has_touched_are_told(void **state)
 	unsigned char touched[8];
 
 	(void)state;
-	t.f.m.pagemap_fd = pagemap();
-	memory_touched(&t.f.m, LOW, 8, touched);
+	t.f.mem.pagemap_fd = pagemap();
+	memory_touched(&t.f.mem, LOW, 8, touched);
 	assert_memory_equal(touched, "\0\1\1\0\1\1\0\0", 8);
-	memory_touched(&t.f.m, UINT64_MAX & ~UINT64_C(0xfff), 8, touched);
+	memory_touched(&t.f.mem, UINT64_MAX & ~UINT64_C(0xfff), 8, touched);
 	assert_memory_equal(touched, "\0\0\0\0\0\0\0\0", 8);
-	close(t.f.m.pagemap_fd);
-	t.f.m.pagemap_fd = -1;
-	memory_touched(&t.f.m, LOW, 2, touched);
+	close(t.f.mem.pagemap_fd);
+	t.f.mem.pagemap_fd = -1;
+	memory_touched(&t.f.mem, LOW, 2, touched);
 	assert_memory_equal(touched, "\1\1", 2);
 }
 
 static void
 a_window_reads_by_blocks_but_no_untouched_page(void **state)
 {
-	struct memory_window *w = memory_window_new(&t.f.m);
+	struct memory_window *w = memory_window_new(&t.f.mem);
 	unsigned char b[3 * MEMORY_PAGE];
 
 	(void)state;
-	t.f.m.pagemap_fd = pagemap();
+	t.f.mem.pagemap_fd = pagemap();
 	assert_int_equal(memory_window_read(w, LOW + MEMORY_PAGE + 5, b, 64), 0);
 	assert_memory_equal(b, t.low + MEMORY_PAGE + 5, 64);
-	assert_int_equal(t.f.n_looked, 4);
+	assert_int_equal(t.f.n_pages, 4);
 	for (size_t i = 0; i < 4; i++)
-		assert_int_not_equal(t.f.looked[i], LOW / MEMORY_PAGE + 3);
+		assert_int_not_equal(t.f.pages[i], LOW / MEMORY_PAGE + 3);
 	/* What is asked for is read, touched or not. */
 	assert_int_equal(memory_window_read(w, LOW + 2 * MEMORY_PAGE - 7, b, sizeof(b)), 0);
 	assert_memory_equal(b, t.low + 2 * MEMORY_PAGE - 7, sizeof(b));
-	assert_int_equal(t.f.n_looked, 5);
-	close(t.f.m.pagemap_fd);
+	assert_int_equal(t.f.n_pages, 5);
+	close(t.f.mem.pagemap_fd);
 	memory_window_free(w);
 }
 
 static void
 a_window_keeps_what_it_read_until_it_is_told_to_forget(void **state)
 {
-	struct memory_window *w = memory_window_new(&t.f.m);
+	struct memory_window *w = memory_window_new(&t.f.mem);
 	unsigned char b[8];
 
 	(void)state;
