@@ -415,7 +415,8 @@ arms_ask(struct arms *as, struct node *n, uint8_t kind, uint64_t rate, void *use
 		return refuse(no, 503, err_set(&no->why, -ENOTCONN, "nothing can be armed: pprofd-guardian is not running"));
 	if ((kind != READING_BLOCK && kind != READING_MUTEX) || rate < 1 || rate > ARM_RATE_MAX)
 		return refuse(no, 400, err_set(&no->why, -EINVAL, "arm: no such rate"));
-	r = node_memory(n, &m, &no->why);
+	r = memories_can_be_read(as->memories) ? node_memory(n, &m, &no->why) :
+		    err_set(&no->why, -ENOTCONN, "pprofd-symbolizer, which reads nodes' memories, is not running");
 	if (r < 0)
 		return refuse(no, 503, r);
 	a = arm_find(as, m->id, kind);
@@ -428,8 +429,7 @@ arms_ask(struct arms *as, struct node *n, uint8_t kind, uint64_t rate, void *use
 	if (a)
 		memories_put(as->memories, m->id);
 	else if (arm_new(as, n, m->id, kind, rate, &a) < 0)
-		return refuse(no, 503, err_set(&no->why, -ENOTCONN, "pprofd-symbolizer, which reads nodes' memories, is not "
-					       "running"));
+		return refuse(no, 503, err_set(&no->why, -ENOTCONN, "the rate cannot be asked for"));
 	if (user_add(a, user) < 0)
 		return refuse(no, 503, err_set(&no->why, -ENOMEM, "no memory"));
 	a->users->told = a->state == SET;

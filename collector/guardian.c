@@ -89,7 +89,8 @@ struct guard {
 	} slots[GUARDIAN_SLOTS];
 };
 
-/* Write where a zero stands, and nowhere else. The record comes first: whatever happens, it is known. */
+/* Write where a zero stands, and nowhere else. The record comes first: whatever happens, it is known.
+ * The descriptor is taken where it worked. */
 static int
 guard_set(struct guard *g, uint32_t slot, const struct guardian_record *r, int mem)
 {
@@ -111,10 +112,9 @@ guard_set(struct guard *g, uint32_t slot, const struct guardian_record *r, int m
 		e = word_read(mem, r->address, &now);
 	if (e == 0 && now != r->value)
 		e = -EIO;
-	if (e == 0)
-		e = g->slots[slot].mem = fcntl(mem, F_DUPFD_CLOEXEC, 0);
-	if (e >= 0) {
+	if (e == 0) {
 		g->slots[slot].record = *r;
+		g->slots[slot].mem = mem;
 		return 0;
 	}
 	guardian_restore(mem, r);
@@ -158,6 +158,8 @@ guard_message(struct guard *g, struct wire_msg *m)
 	if (cur_error(&c) || cur_left(&c) || (m->type != WIRE_GUARD_SET && m->type != WIRE_GUARD_UNSET))
 		return -EBADMSG;
 	e = m->type == WIRE_GUARD_SET ? guard_set(g, slot, &r, m->fd) : guard_unset(g, slot);
+	if (e == 0 && m->type == WIRE_GUARD_SET)
+		m->fd = -1;
 	buf_init(&b, WIRE_BODY_MAX);
 	buf_u32(&b, slot);
 	buf_u32(&b, (uint32_t)-e);

@@ -19,6 +19,7 @@
 #define RETRY_NS 250000000u
 #define OUTBOX_MAX (32u << 20) /* names and descriptors of some thousands of objects */
 
+static void link_connect(void *ctx);
 static void link_down(struct link *l);
 
 static int
@@ -130,6 +131,17 @@ link_memory_dropped(void *ctx, const struct node_memory *m)
 }
 
 static void
+link_wanted(void *ctx)
+{
+	struct link *l = ctx;
+
+	if (l->socket.fd >= 0)
+		return;
+	loop_timer_stop(l->loop, &l->retry);
+	link_connect(l);
+}
+
+static void
 link_memories_take(struct link *l, struct memories *memories)
 {
 	l->memories = memories;
@@ -137,6 +149,7 @@ link_memories_take(struct link *l, struct memories *memories)
 		return;
 	memories->added = link_memory_added;
 	memories->dropped = link_memory_dropped;
+	memories->wanted = link_wanted;
 	memories->ctx = l;
 }
 
@@ -430,6 +443,8 @@ link_stop(struct link *l)
 	regs_fini(&l->regs);
 	l->objects->added = NULL;
 	l->objects->dropped = NULL;
-	if (l->memories)
+	if (l->memories) {
 		l->memories->added = l->memories->dropped = NULL;
+		l->memories->wanted = NULL;
+	}
 }

@@ -28,6 +28,14 @@ memories_init(struct memories *ms)
 	ms->next_id = loop_unix_now();
 }
 
+bool
+memories_can_be_read(struct memories *ms)
+{
+	if (ms && !ms->connected && ms->wanted)
+		ms->wanted(ms->ctx);
+	return ms && ms->connected;
+}
+
 static void
 memory_free(struct node_memory *m)
 {

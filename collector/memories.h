@@ -38,10 +38,14 @@ struct memories {
 	/* Called when a memory is new; the link hands it over. */
 	void (*added)(void *ctx, const struct node_memory *m);
 	void (*dropped)(void *ctx, const struct node_memory *m);
+	/* Called where there is no symbolizer and somebody asks: look again, and do not wait for the time to. */
+	void (*wanted)(void *ctx);
 	void *ctx;
 };
 
 void memories_init(struct memories *ms);
+/* Is there a symbolizer? ms NULL: no. */
+bool memories_can_be_read(struct memories *ms);
 void memories_fini(struct memories *ms);
 
 /*

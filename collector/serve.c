@@ -416,7 +416,7 @@ answer_memory(struct peer *p, struct cur *c)
 		return peer_refuse(p, 404, 0, "no such node");
 	if (node_find(n, &why) < 0)
 		return peer_refuse(p, 503, 0, why.text);
-	if (!p->service->memories || !p->service->memories->connected)
+	if (!memories_can_be_read(p->service->memories))
 		return peer_refuse(p, 503, 1, "pprofd-symbolizer, which reads nodes' memories, is not running");
 	node_refresh(n);
 	if (node_memory(n, &m, &why) < 0)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from lib import case, service, shares, targets
+from lib import case, golang, service, shares, targets, wire
 
 
 def jailed(s):
@@ -99,6 +99,93 @@ class Killed(case.Case):
         service.wait_until(lambda: not any("perf_event" in d for d in service.descriptors_of(s.pid("collector"))),
                            3, "the window's end")
         self.restart_and_use("web")
+
+
+class Memory(case.Case):
+    """A reading of a Go node's memory, and what becomes of it when one of those that take part is killed."""
+
+    @classmethod
+    def prepare(cls):
+        cls.node = cls.enter(golang.start(golang.program(golang.local()), seconds=85))
+
+    def setUp(self):
+        self.service = service.Service(self.node.pid)
+        self.service.__enter__()
+        self.addCleanup(self.service.stop)
+        self.connect()
+        self.assertEqual(self.read()[0], 200)
+
+    def connect(self):
+        self.collector = wire.Connection(self.service, "collector")
+        self.addCleanup(self.collector.close)
+        self.symbolizer = wire.Connection(self.service, "symbolizer")
+        self.addCleanup(self.symbolizer.close)
+
+    def ask(self):
+        wire.ask(self.symbolizer, wire.memory(self.collector), wire.GOROUTINE)
+
+    def answer(self):
+        _, status, text, fd = wire.reading(self.symbolizer)
+        if fd is not None:
+            os.close(fd)
+        return status, text
+
+    def read(self):
+        self.ask()
+        return self.answer()
+
+    def child(self):
+        return next((c for c in jailed(self.service) if service.status_of(c)["Name"] == "pprofd-memory"), None)
+
+    def ask_a_stopped_child(self):
+        """A question that has reached the child, which does nothing about it."""
+        os.kill(self.child(), signal.SIGSTOP)
+        self.ask()
+        symbolizer = self.service.pid("symbolizer")
+        service.wait_until(lambda: any("memfd:reading" in d for d in service.descriptors_of(symbolizer)), 10,
+                           "the reading's begin")
+
+    def test_its_child_killed_costs_the_reading_and_the_next_one_works(self):
+        self.ask_a_stopped_child()
+        os.kill(self.child(), signal.SIGKILL)
+        status, text = self.answer()
+        self.assertEqual(status, 503)
+        self.assertIn("its reader was killed (signal 9)", text)
+        self.assertEqual(self.read()[0], 200)
+
+    def test_its_child_killed_between_readings_costs_nothing(self):
+        first = self.child()
+        os.kill(first, signal.SIGKILL)
+        service.wait_until(lambda: self.child() != first, 10, "the child's end")
+        self.assertEqual(self.read()[0], 200)
+
+    def test_the_collector_killed_costs_the_reading_and_comes_back(self):
+        self.ask_a_stopped_child()
+        self.service.kill("collector")
+        status, text = self.answer()
+        self.assertEqual(status, 503)
+        self.assertIn("pprofd-collector was restarted", text)
+        service.wait_until(lambda: not self.child(), 10, "the child's end")
+        self.service.start("collector")
+        self.service.ready()
+        self.connect()
+        self.assertEqual(self.read()[0], 200)
+
+    def test_the_symbolizer_killed_takes_its_child_along_and_comes_back(self):
+        self.ask_a_stopped_child()
+        child = self.child()
+        self.service.kill("symbolizer")
+        with self.assertRaises((AssertionError, OSError)):
+            self.answer()
+        service.wait_until(lambda: not os.path.exists(f"/proc/{child}/mem") or
+                           service.status_of(child)["State"].startswith("Z"), 10, "the child's end")
+        self.service.start("symbolizer")
+
+        def reads():
+            with contextlib.suppress(AssertionError, OSError):
+                self.connect()
+                return self.read()[0] == 200
+        service.wait_until(reads, 20, "a reading again")
 
 
 if __name__ == "__main__":

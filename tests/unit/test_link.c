@@ -503,10 +503,11 @@ memories_are_handed_over_behind_their_objects_and_anew_to_one_that_comes_back(vo
 	(void)state;
 	begin();
 	assert_false(memories.connected);
+	assert_false(memories_can_be_read(&memories));
 	a = add_memory(kid, o);
 	symbolizer_listens();
+	assert_true(memories_can_be_read(&memories)); /* at once */
 	symbolizer_accepts();
-	assert_true(memories.connected);
 	expect_hand_over(o);
 	expect_rows_ask(o);
 	expect_node_memory(a);
