@@ -22,8 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct loop loop;
 static struct conf conf;
 static struct objects objects;
+static struct memories memories; /* as if there were a symbolizer */
+static struct link no_link = { .socket = { .fd = -1 } };
+static struct arms arms = { .allowed = true };
 static struct node nodes[2];
-static struct service service = { .loop = &loop, .conf = &conf, .nodes = nodes };
+static struct service service = { .loop = &loop, .conf = &conf, .nodes = nodes, .memories = &memories, .arms = &arms };
 static char path[64];
 
 static void
@@ -54,9 +57,14 @@ start(void)
 	if (event_start(&why) < 0 || conf_parse(&conf, "fuzz", text, &why) < 0 || loop_init(&loop, &why) < 0)
 		fail(why.text);
 	objects_init(&objects);
-	for (uint16_t i = 0; i < 2; i++)
+	memories_init(&memories);
+	memories.connected = true;
+	arms_start(&arms, &loop, &no_link, &memories, -1, "");
+	for (uint16_t i = 0; i < 2; i++) {
 		if (node_init(&nodes[i], &conf, i, &loop, &objects, &why) < 0)
 			fail(why.text);
+		nodes[i].memories = &memories;
+	}
 	sock = wire_listen(path, (gid_t)-1, &why);
 	service.client = geteuid();
 	if (sock < 0 || serve_start(&service, sock, &why) < 0)
@@ -113,7 +121,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(sock);
 	turn();
 	turn();
-	if (service.n_peers || service.n_windows || nodes[0].n_windows || nodes[1].n_windows)
+	if (service.n_peers || service.n_windows || nodes[0].n_windows || nodes[1].n_windows ||
+	    (memories.first && memories.first->users) || arms.first)
 		fail("something is left of a client that is gone");
 	return 0;
 }
