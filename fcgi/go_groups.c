@@ -69,8 +69,8 @@ sort_labels(struct go_groups *g, struct room *room)
 		memcpy(g->labels, r->labels, (size_t)r->head->labels.n * sizeof(*g->labels));
 	for (uint64_t i = 0; i < r->head->label_sets.n; i++)
 		if (r->label_sets[i].n > 1)
-			qsort_r(g->labels + r->label_sets[i].first, r->label_sets[i].n,
-				sizeof(*g->labels), compare_labels, (void *)(uintptr_t)r);
+			qsort_r(g->labels + r->label_sets[i].first, r->label_sets[i].n, sizeof(*g->labels),
+				compare_labels, (void *)(uintptr_t)r);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct go_group {
 };
 
 struct go_groups {
-	const struct reading *r;       /* borrowed */
+	const struct reading *r; /* borrowed */
 	LIST(struct go_group) list;
 	uint64_t total;               /* goroutines or threads in all */
 	struct reading_label *labels; /* owned; the reading's, each set sorted by its keys */

@@ -32,15 +32,25 @@ go_lines_get(const struct profile *p, uint32_t loc, struct go_line *to)
 	to->offset = place->entry && place->vaddr > place->entry ? place->vaddr - place->entry : 0;
 }
 
+void
+go_lines_name(struct sink *to, const char *name, uint32_t rules)
+{
+	struct go_name parts;
+
+	go_rules_name(rules, name, &parts);
+	for (size_t i = 0; i < parts.n; i++)
+		sink_add(to, parts.part[i].at, parts.part[i].n);
+}
+
 /* Characters, as the columns count them. */
 static size_t
-width(const char *s)
+width(const char *s, size_t n)
 {
-	size_t n = 0;
+	size_t characters = 0;
 
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
+	for (size_t i = 0; i < n; i++)
+		characters += ((unsigned char)s[i] & 0xc0) != 0x80;
+	return characters;
 }
 
 static size_t
@@ -51,19 +61,26 @@ hex_width(uint64_t v)
 
 /* The widest cells of lines that stand below each other. */
 struct columns {
+	uint32_t rules;
 	size_t pc, function;
 };
 
 static size_t
-function_width(const struct go_line *l)
+function_width(const struct columns *c, const struct go_line *l)
 {
-	return width(l->name) + 1 + hex_width(l->offset);
+	size_t n = 1 + hex_width(l->offset);
+	struct go_name parts;
+
+	go_rules_name(c->rules, l->name, &parts);
+	for (size_t i = 0; i < parts.n; i++)
+		n += width(parts.part[i].at, parts.part[i].n);
+	return n;
 }
 
 static void
 columns_take(struct columns *c, const struct go_line *l)
 {
-	size_t pc = hex_width(l->address), function = function_width(l);
+	size_t pc = hex_width(l->address), function = function_width(c, l);
 
 	c->pc = pc > c->pc ? pc : c->pc;
 	c->function = function > c->function ? function : c->function;
@@ -87,10 +104,10 @@ put_line(struct sink *to, const struct go_line *l, const struct columns *c)
 	sink_add(to, "#\t", 2);
 	sink_hex(to, l->address);
 	put_tabs(to, hex_width(l->address), c->pc);
-	sink_text(to, l->name);
+	go_lines_name(to, l->name, c->rules);
 	sink_add(to, "+", 1);
 	sink_hex(to, l->offset);
-	put_tabs(to, function_width(l), c->function);
+	put_tabs(to, function_width(c, l), c->function);
 	sink_text(to, l->file);
 	sink_add(to, ":", 1);
 	sink_int(to, l->line);
@@ -105,7 +122,8 @@ is_goexit(const struct go_line *l)
 
 /* Go's functions only: what is none (of a C library) has no line. Returns whether there are any. */
 static bool
-put_lines(struct sink *to, const struct profile *p, const uint32_t *locs, uint32_t n, const struct columns *c)
+put_lines(struct sink *to, const struct profile *p, const uint32_t *locs, uint32_t n,
+	  const struct columns *c)
 {
 	bool known = false;
 
@@ -141,7 +159,7 @@ go_lines_write(struct sink *to, const struct profile *p, const uint32_t *locs, u
 	       uint32_t rules)
 {
 	uint32_t first = all ? 0 : first_shown(p, locs, n, rules);
-	struct columns c = { 0, 0 };
+	struct columns c = { .rules = rules };
 
 	if (first == n)
 		first = 0;

@@ -14,7 +14,7 @@
 
 /* What is known of one pc. Strings are the profile's, until it gets more. */
 struct go_line {
-	const char *name;     /* of the innermost function there; NULL: it has none */
+	const char *name;     /* of the innermost function there, in full; NULL: it has none */
 	const char *physical; /* of the one that all others are inlined into */
 	const char *file;
 	uint32_t line;
@@ -25,6 +25,9 @@ struct go_line {
 
 /* loc: GO_PLACES_NONE is nothing known. */
 void go_lines_get(const struct profile *p, uint32_t loc, struct go_line *to);
+
+/* A name as Go's texts have it. */
+void go_lines_name(struct sink *to, const char *name, uint32_t rules);
 
 /*
  * The lines below a record of Go's debug=1 texts, with the empty one that ends it. locs: of n pcs.

@@ -60,9 +60,9 @@ struct adder {
 	const struct go_places *g;
 	const struct shape *shape;
 	enum go_part part;
-	uint32_t rules;    /* go_rules.h */
-	uint32_t bytes;    /* string: the label of heap samples */
-	uint32_t *stacks;  /* by the reading's number: 1 + the profile's; 0: not there yet */
+	uint32_t rules;   /* go_rules.h */
+	uint32_t bytes;   /* string: the label of heap samples */
+	uint32_t *stacks; /* by the reading's number: 1 + the profile's; 0: not there yet */
 };
 
 /* ---- numbers */
@@ -175,7 +175,8 @@ add_stack(struct adder *a, uint32_t number, uint32_t n)
 		uint32_t loc = a->g->locs[from->first + i];
 
 		/* Not implied by anything, where what it was implied by is hidden. */
-		if (loc == GO_PLACES_NONE || ((a->r->pcs[from->first + i] & READING_PC_IMPLIED) && i > first))
+		if (loc == GO_PLACES_NONE ||
+		    ((a->r->pcs[from->first + i] & READING_PC_IMPLIED) && i > first))
 			continue;
 		if (profile_frame_put(a->p, loc) < 0)
 			return -ENOMEM;
@@ -217,7 +218,8 @@ add_sample(struct adder *a, uint32_t stack, uint32_t n_pcs, int64_t labels, int6
 	if (labels < 0 || to < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < a->p->n_types && a->part != GO_PART_WHOLE; i++)
-		values[i] = a->part == GO_PART_BEFORE || a->shape->types[i].is_sum ? minus(0, values[i]) : 0;
+		values[i] =
+			a->part == GO_PART_BEFORE || a->shape->types[i].is_sum ? minus(0, values[i]) : 0;
 	to = profile_sample_add(a->p, (uint32_t)to, 0, (uint32_t)labels, values);
 	return to < 0 ? (int)to : 0;
 }
@@ -252,7 +254,8 @@ add_contention(struct adder *a, const struct reading_bucket *b)
 			values[0] = INT64_MAX;
 		cycles *= (double)a->r->head->rate;
 	}
-	values[1] = a->r->head->kind == READING_BLOCK_ESTIMATE ? b->values[1] : go_profile_ns(ticks, cycles);
+	values[1] =
+		a->r->head->kind == READING_BLOCK_ESTIMATE ? b->values[1] : go_profile_ns(ticks, cycles);
 	return add_sample(a, b->stack, a->r->stacks[b->stack].n,
 			  add_labels(a, a->r->labels + set->first, set->n), values);
 }
@@ -314,8 +317,8 @@ add_counts(struct adder *a)
 		const struct reading_label_set *set = &a->r->label_sets[group->labels];
 		int64_t values[TYPES_MAX] = { group->count };
 
-		e = add_sample(a, group->stack, group->n_pcs, add_labels(a, groups.labels + set->first, set->n),
-			       values);
+		e = add_sample(a, group->stack, group->n_pcs,
+			       add_labels(a, groups.labels + set->first, set->n), values);
 	}
 	go_groups_fini(&groups);
 	return e;
@@ -324,13 +327,10 @@ add_counts(struct adder *a)
 int
 go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g, enum go_part part)
 {
-	static int (*const adds[READING_KINDS])(struct adder *a) = {
-		[READING_HEAP] = add_buckets,
-		[READING_BLOCK] = add_contentions,
-		[READING_MUTEX] = add_contentions,
-		[READING_BLOCK_ESTIMATE] = add_contentions,
-		[READING_GOROUTINE] = add_counts,
-		[READING_LEAK] = add_counts,
+	static int (*const adds[READING_KINDS])(struct adder * a) = {
+		[READING_HEAP] = add_buckets,        [READING_BLOCK] = add_contentions,
+		[READING_MUTEX] = add_contentions,   [READING_BLOCK_ESTIMATE] = add_contentions,
+		[READING_GOROUTINE] = add_counts,    [READING_LEAK] = add_counts,
 		[READING_THREADCREATE] = add_counts,
 	};
 	struct adder a = { .p = p,

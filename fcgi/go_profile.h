@@ -34,7 +34,8 @@ int go_profile_begin(struct profile *p, const struct reading *r, const char *sho
  * Add the samples of a reading. For the heap the places have their names by now: leaf frames of
  * the runtime are left out. Returns 0 or -ENOMEM.
  */
-int go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g, enum go_part part);
+int go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g,
+		   enum go_part part);
 
 /*
  * A heap sample as it stands for all allocations: those of `bytes` in all, made at `rate`

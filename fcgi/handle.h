@@ -18,6 +18,7 @@ handle handle_index;   /* the page at /debug/pprof/ */
 handle handle_profile; /* CPU, or any event */
 handle handle_cmdline;
 handle handle_symbol;
+handle handle_snapshot; /* what Go's runtime has recorded: heap, goroutine, ... */
 
 /* What handlers share. */
 void handle_refusal(struct reply *to, const struct refusal *no);

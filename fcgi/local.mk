@@ -8,17 +8,21 @@ libfcgiapp_a_SOURCES = \
 	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
 	fcgi/fcgx.c           fcgi/fcgx.h      \
 	fcgi/form.c           fcgi/form.h      \
+	fcgi/go_comments.c    fcgi/go_comments.h \
+	fcgi/go_dump.c        fcgi/go_dump.h   \
 	fcgi/go_groups.c      fcgi/go_groups.h \
 	fcgi/go_lines.c       fcgi/go_lines.h  \
 	fcgi/go_places.c      fcgi/go_places.h \
 	fcgi/go_profile.c     fcgi/go_profile.h \
 	fcgi/go_quote.c       fcgi/go_quote.h  \
 	fcgi/go_rules.c       fcgi/go_rules.h  \
+	fcgi/go_text.c        fcgi/go_text.h   \
 	fcgi/gone.c           fcgi/gone.h      \
 	fcgi/handle.c         fcgi/handle.h    \
 	fcgi/handle_cmdline.c \
 	fcgi/handle_index.c   \
 	fcgi/handle_profile.c \
+	fcgi/handle_snapshot.c \
 	fcgi/handle_symbol.c  \
 	fcgi/ids.c            fcgi/ids.h       \
 	fcgi/intake.c         fcgi/intake.h    \
@@ -35,6 +39,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/room.c           fcgi/room.h      \
 	fcgi/route.c          fcgi/route.h     \
 	fcgi/sink.c           fcgi/sink.h      \
+	fcgi/snapshot.c       fcgi/snapshot.h  \
 	fcgi/state.c          fcgi/state.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \

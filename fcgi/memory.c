@@ -11,7 +11,11 @@
 #include "fcgi/client.h"
 
 #define ASK_MS  5000  /* for a memory to be opened */
+#define ARM_MS  15000 /* for a rate to be found and set */
 #define READ_MS 20000 /* for a reading; the symbolizer gives up before that */
+
+/* Of either profile, as the runtime stores it: everything is recorded. */
+#define RATE_ALL 1
 
 static const char collector[] = "the collector";
 static const char symbolizer[] = "the symbolizer";
@@ -67,7 +71,7 @@ memory_ask(struct memory_asked *a, struct wait *w, uint16_t node, struct profile
 
 	memset(a, 0, sizeof(*a));
 	a->wait = w;
-	a->collector = -1;
+	a->collector = a->armed = -1;
 	a->m = malloc(sizeof(*a->m));
 	if (!a->m) {
 		refusal_set(no, 503, 0, "out of memory");
@@ -80,12 +84,39 @@ memory_ask(struct memory_asked *a, struct wait *w, uint16_t node, struct profile
 	return a->collector < 0 ? a->collector : memory_maps(a, p, no);
 }
 
+int
+memory_arm(struct memory_asked *a, uint16_t node, enum reading_kind kind, struct refusal *no)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u16(&b, node);
+	buf_u8(&b, kind);
+	buf_u64(&b, RATE_ALL);
+	a->armed = client_ask(a->wait->app, WIRE_ARM_ASK, &b, no);
+	buf_fini(&b);
+	if (a->armed < 0)
+		return a->armed;
+	r = wait_message(a->wait, a->armed, collector, a->m, app_now_ms() + ARM_MS, no);
+	if (r < 0)
+		return r;
+	if (a->m->fd >= 0)
+		close(a->m->fd);
+	if (a->m->type == WIRE_ARMED)
+		return 0;
+	refusal_set(no, 503, 0, "the collector sent what cannot be right");
+	return -EBADMSG;
+}
+
 void
 memory_end(struct memory_asked *a)
 {
 	if (a->collector >= 0)
 		close(a->collector);
-	a->collector = -1;
+	if (a->armed >= 0)
+		close(a->armed);
+	a->collector = a->armed = -1;
 	free(a->m);
 	a->m = NULL;
 }
@@ -93,7 +124,8 @@ memory_end(struct memory_asked *a)
 int
 memory_wait(struct memory_asked *a, uint64_t deadline_ms, struct refusal *no)
 {
-	return wait_until(a->wait, a->collector, collector, deadline_ms, no);
+	return wait_until(a->wait, a->armed >= 0 ? a->armed : a->collector, collector, a->m, deadline_ms,
+			  no);
 }
 
 /* ---- the symbolizer's */

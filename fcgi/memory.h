@@ -3,6 +3,7 @@
  *
  *   collector:  WIRE_MEMORY_ASK  → WIRE_MAPS, WIRE_MEMORY_IS; known as long as the connection stands
  *   symbolizer: WIRE_READ_ASK    → WIRE_READING, with a file (base/reading.h)
+ *   collector:  WIRE_ARM_ASK     → WIRE_ARMED; armed as long as that connection stands
  */
 #ifndef PPD_FCGI_MEMORY_H
 #define PPD_FCGI_MEMORY_H
@@ -16,11 +17,12 @@
 #include "fcgi/wait.h"
 
 struct memory_asked {
-	struct wait *wait;    /* borrowed */
-	struct wire_msg *m;   /* owned */
-	int collector;        /* its connection; -1: none */
-	uint64_t memory;      /* the collector's number */
-	uint32_t ticket;      /* of the last reading */
+	struct wait *wait;  /* borrowed */
+	struct wire_msg *m; /* owned */
+	int collector;      /* its connection; -1: none */
+	int armed;          /* the one that arms; -1: none */
+	uint64_t memory;    /* the collector's number */
+	uint32_t ticket;    /* of the last reading */
 };
 
 /*
@@ -38,7 +40,10 @@ int memory_ask(struct memory_asked *a, struct wait *w, uint16_t node, struct pro
 int memory_read(struct memory_asked *a, enum reading_kind kind, uint32_t duration_ms, struct reading *out,
 		struct refusal *no);
 
-/* Wait, while the collector holds the memory. As wait_until(). */
+/* Have the node record all (READING_BLOCK or _MUTEX), until memory_end(). As memory_ask(). */
+int memory_arm(struct memory_asked *a, uint16_t node, enum reading_kind kind, struct refusal *no);
+
+/* Wait, while the collector holds the memory, and has it armed. As wait_until(). */
 int memory_wait(struct memory_asked *a, uint64_t deadline_ms, struct refusal *no);
 
 void memory_end(struct memory_asked *a);

@@ -39,6 +39,7 @@ struct taken {
 typedef int take_profile(const struct take *t, struct taken *out, struct refusal *no);
 
 take_profile take_window; /* CPU time, or any event */
+take_profile take_snapshot; /* what Go's runtime has recorded */
 
 /* NULL-safe, as profile_fini() and free() together. */
 void take_free(struct profile *p);

@@ -131,10 +131,11 @@ wait_names(struct wait *w, struct names *names, uint64_t deadline_ms)
 }
 
 int
-wait_until(struct wait *w, int sock, const char *whom, uint64_t deadline_ms, struct refusal *no)
+wait_until(struct wait *w, int sock, const char *whom, struct wire_msg *m, uint64_t deadline_ms,
+	   struct refusal *no)
 {
 	while (app_now_ms() < deadline_ms) {
-		struct pollfd fd = { .fd = sock, .events = POLLRDHUP };
+		struct pollfd fd = { .fd = sock, .events = POLLIN };
 		int r;
 
 		if (app_now_ms() >= w->stop_ms)
@@ -142,8 +143,12 @@ wait_until(struct wait *w, int sock, const char *whom, uint64_t deadline_ms, str
 		r = wait_for(w, &fd, 1, wait_deadline(w, deadline_ms));
 		if (r < 0)
 			return r;
-		if (fd.revents)
-			return wait_lost(whom, 0, no);
+		if (!fd.revents)
+			continue;
+		r = wait_message(w, sock, whom, m, deadline_ms, no);
+		if (r == 0 && m->fd >= 0)
+			close(m->fd);
+		return r < 0 ? r : wait_lost(whom, -EBADMSG, no);
 	}
 	return 0;
 }

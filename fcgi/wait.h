@@ -56,8 +56,9 @@ int wait_message(struct wait *w, int sock, const char *whom, struct wire_msg *m,
 /* Until every place has its name, or deadline_ms. Returns 0 in both cases, or -ECONNABORTED. */
 int wait_names(struct wait *w, struct names *names, uint64_t deadline_ms);
 
-/* Until deadline_ms, while `sock` must not end (`whom`'s; what it says is not looked at). Returns 0,
- * -ECONNABORTED, or another -errno with *no set. */
-int wait_until(struct wait *w, int sock, const char *whom, uint64_t deadline_ms, struct refusal *no);
+/* Until deadline_ms, while `whom` says nothing and does not end. Returns 0, -ECONNABORTED, or another
+ * -errno with *no set. `m` is memory for what it may say. */
+int wait_until(struct wait *w, int sock, const char *whom, struct wire_msg *m, uint64_t deadline_ms,
+	       struct refusal *no);
 
 #endif
