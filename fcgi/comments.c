@@ -59,12 +59,10 @@ comment_counts(struct profile *p)
 	return r;
 }
 
-/* Frames weighted by their samples: what a reader of `top` meets. */
-static int
-comment_names(struct profile *p, uint32_t made_up)
+double
+comments_unnamed_percent(const struct profile *p)
 {
 	uint64_t frames = 0, unnamed = 0;
-	int r;
 
 	for (uint32_t i = 0; i < p->samples.n; i++) {
 		const struct profile_sample *s = &p->samples.at[i];
@@ -79,7 +77,14 @@ comment_names(struct profile *p, uint32_t made_up)
 				unnamed += samples;
 		}
 	}
-	r = profile_commentf(p, "frames without a symbol: %.2f %%", percent(unnamed, frames));
+	return percent(unnamed, frames);
+}
+
+static int
+comment_names(struct profile *p, uint32_t made_up)
+{
+	int r = profile_commentf(p, "frames without a symbol: %.2f %%", comments_unnamed_percent(p));
+
 	if (r == 0 && made_up)
 		r = profile_commentf(p, "addresses for which no name came in time: %u", made_up);
 	return r;

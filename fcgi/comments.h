@@ -23,4 +23,7 @@ struct comments_node {
  */
 int comments_add(struct profile *p, const struct comments_node *node, uint32_t made_up);
 
+/* Frames that have no symbol's name, weighted by their samples: what a reader of `top` meets. */
+double comments_unnamed_percent(const struct profile *p);
+
 #endif

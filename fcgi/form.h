@@ -17,26 +17,28 @@
 
 /* What a writer gets. All is borrowed, and there until the answer has gone out. */
 struct form_of {
-	const struct profile *p;     /* finished; others may be reading it too */
+	const struct profile *p; /* finished; others may be reading it too */
 	const struct ids *ids;
 	const struct view_wish *wish;
-	const char *name;            /* of the profile: "heap" */
-	const char *query;           /* the request's, as it came */
+	const char *name;  /* the profile's: "heap" */
+	const char *query; /* the request's, as it came */
 };
 
 struct form {
 	const char *name;      /* format=NAME */
-	const char *type;      /* media type */
-	const char *extension; /* what its file's name ends with; "": nothing */
-	const char *schema;    /* of its JSON: "top-1"; then its errors are JSON too. NULL: not JSON */
 	const char *describes; /* in a few words, for people */
-	enum view_group group; /* what its frames are where group= does not say */
+	const char *type;      /* media type */
+	const char *extension; /* what its file's name ends with; "": nothing, and it is not shown but kept */
+	const char *schema;    /* of its JSON: "top-1"; then its errors are JSON too. NULL: not JSON */
+	const char *policy;    /* Content-Security-Policy; NULL: none */
+	enum frames_group group; /* what its frames are where group= does not say */
 	enum view_order order;
-	/* Write it. It cannot fail any more but by the sink. `v`: NULL where order is VIEW_ORDER_NONE. */
+	/* Write it. Nothing can fail any more but the sink, whose error is set for lack of memory too.
+	 * NULL: pprof, which takes no view. */
 	void (*write)(const struct form_of *of, struct view *v, struct sink *to);
 };
 
-/* All of them; the first is the default, and the only one that is not for a browser. */
+/* All of them; the first is the default. */
 const struct form *form_table(size_t *n);
 /* By name, of n bytes; "" is the default. Returns NULL, with a sentence that lists them all in *why. */
 const struct form *form_find(const char *name, size_t n, struct err *why);

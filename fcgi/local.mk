@@ -1,13 +1,24 @@
 noinst_LIBRARIES += libfcgiapp.a
 libfcgiapp_a_SOURCES = \
+	fcgi/amount.c         fcgi/amount.h    \
 	fcgi/app.c            fcgi/app.h       \
 	fcgi/capture.c        fcgi/capture.h   \
 	fcgi/client.c         fcgi/client.h    \
 	fcgi/comments.c       fcgi/comments.h  \
 	fcgi/deliver.c        fcgi/deliver.h   \
+	fcgi/doc.c            fcgi/doc.h       \
+	fcgi/enc_flamegraph.c \
+	fcgi/enc_folded.c \
+	fcgi/enc_forms.h \
+	fcgi/enc_json.c \
 	fcgi/enc_pprof.c      fcgi/enc_pprof.h \
+	fcgi/enc_speedscope.c \
+	fcgi/enc_svg.c \
+	fcgi/enc_top.c \
+	fcgi/enc_tree.c \
 	fcgi/fcgx.c           fcgi/fcgx.h      \
 	fcgi/form.c           fcgi/form.h      \
+	fcgi/frames.c         fcgi/frames.h    \
 	fcgi/go_comments.c    fcgi/go_comments.h \
 	fcgi/go_dump.c        fcgi/go_dump.h   \
 	fcgi/go_groups.c      fcgi/go_groups.h \
@@ -45,6 +56,8 @@ libfcgiapp_a_SOURCES = \
 	fcgi/symbol.c         fcgi/symbol.h    \
 	fcgi/take.c           fcgi/take.h      \
 	fcgi/text.c           fcgi/text.h      \
+	fcgi/tree.c           fcgi/tree.h      \
+	fcgi/view.c           fcgi/view.h      \
 	fcgi/wait.c           fcgi/wait.h
 
 sbin_PROGRAMS += pprofd-fcgi

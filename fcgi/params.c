@@ -248,10 +248,10 @@ params_group(struct params *p, const char *value, uint32_t max_seconds, struct e
 {
 	static const struct {
 		const char *name;
-		enum view_group group;
+		enum frames_group group;
 	} groups[] = {
-		{ "", VIEW_GROUP_NONE },     { "function", VIEW_FUNCTION }, { "line", VIEW_LINE },
-		{ "address", VIEW_ADDRESS }, { "thread", VIEW_THREAD },
+		{ "", FRAMES_UNSAID },     { "function", FRAMES_FUNCTION }, { "line", FRAMES_LINE },
+		{ "address", FRAMES_ADDRESS }, { "thread", FRAMES_THREAD },
 	};
 
 	(void)max_seconds;

@@ -102,6 +102,7 @@ reply_error(struct reply *r, int status, const char *fmt, ...)
 	r->status = status;
 	r->filename = NULL;
 	r->schema = NULL;
+	r->policy = NULL;
 	reply_end_stream(r);
 	buf_reset(&r->body);
 	if (r->json) {
@@ -133,6 +134,8 @@ reply_head(const struct reply *r, bool without_body, struct buf *out)
 	if (r->filename)
 		buf_printf(out, "Content-Disposition: %s; filename=\"%s%s\"\r\n",
 			   r->suffix ? "inline" : "attachment", r->filename, r->suffix ? r->suffix : "");
+	if (r->policy)
+		buf_printf(out, "Content-Security-Policy: %s\r\n", r->policy);
 	if (r->schema)
 		buf_printf(out, "Link: <" REPLY_SCHEMAS "%s.json>; rel=\"describedby\"\r\n", r->schema);
 	if (r->allow)

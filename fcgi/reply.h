@@ -24,6 +24,7 @@ struct reply {
 	const char *filename;              /* static; NULL: no Content-Disposition */
 	const char *suffix;                /* static, behind filename (".json"): to be shown, not only kept; NULL: none */
 	const char *schema;                /* static: the JSON Schema of the body, as form.h has it; NULL: none */
+	const char *policy;                /* static: Content-Security-Policy; NULL: none */
 	bool json;                         /* errors are JSON, too */
 	const char *allow;                 /* static; NULL: none */
 	int retry_after_s;                 /* 0: none */

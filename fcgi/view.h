@@ -1,12 +1,9 @@
 /*
- * view.h - what of a profile a form shows: which samples, which frames, in which order.
+ * view.h - what of a profile a form shows: which samples, as which frames, in which order.
  *
- *   frame   what a reader sees as one box or row: a function, a line, an address or a thread
- *   row     a stack of frames, root first, with a value of each type
- *
- * Locations become frames as group= says, with inlined calls as frames of their own; samples
- * that focus= and ignore= leave become rows. Computed once for an answer, from the profile and
- * its ids, in memory that is bounded beforehand (view_check()).
+ * The samples that focus= and ignore= leave become rows: a stack of frames, root first, with a
+ * value of each type. Computed once for an answer, from the profile and its ids, in memory
+ * that is bounded beforehand.
  */
 #ifndef PPD_FCGI_VIEW_H
 #define PPD_FCGI_VIEW_H
@@ -15,81 +12,92 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "fcgi/frames.h"
 #include "fcgi/ids.h"
 #include "fcgi/profile.h"
 
 #define VIEW_TYPE_MAX   128 /* bytes with the NUL */
 #define VIEW_TEXT_MAX   512
 #define VIEW_MEMORY_MAX (128u << 20) /* bytes, beside the profile and its ids */
-#define VIEW_NONE       UINT32_MAX
-
-/* What makes two frames one. */
-enum view_group {
-	VIEW_GROUP_NONE, /* not said */
-	VIEW_FUNCTION,   /* the name */
-	VIEW_LINE,       /* name, file and line */
-	VIEW_ADDRESS,    /* the instruction, and which of its inlined calls */
-	VIEW_THREAD,     /* as FUNCTION, with the thread as the root; in a table the thread alone */
-	VIEW_EXACT,      /* all that is known but the address */
-};
 
 /* What the parameters ask for. Strings are "" and numbers 0 where nothing is said. */
 struct view_wish {
-	char sample_type[VIEW_TYPE_MAX]; /* the name of a type, as "cpu" */
+	char sample_type[VIEW_TYPE_MAX]; /* the name of a type: "cpu" */
 	char focus[VIEW_TEXT_MAX];       /* only stacks in which a name or a file has this in it */
 	char ignore[VIEW_TEXT_MAX];      /* and none in which one has this */
 	uint32_t limit;                  /* at most so many rows, the heaviest */
 	bool min_given;
-	double min_pct; /* and none that has less than this of the profile's total */
-	enum view_group group;
+	double min_pct; /* and none that has less than this of the profile's total; 0-100 */
+	enum frames_group group;
 };
 
 /* How a form wants its rows. */
 enum view_order {
-	VIEW_ORDER_NONE, /* no rows at all */
+	VIEW_ORDER_NONE, /* it takes none */
 	VIEW_SAMPLES,    /* as the samples are, in their order */
-	VIEW_TABLE,      /* in any order */
-	VIEW_SORTED,     /* by their frames, each stack once */
-};
-
-struct view_frame {
-	uint32_t name, system_name, file; /* strings; of a thread: its name */
-	uint32_t line;
-	uint32_t map;     /* index; VIEW_NONE: a thread */
-	uint32_t tid;     /* of a thread; 0 too for what has none */
-	uint64_t address; /* of VIEW_ADDRESS */
-	bool inlined;
-	bool thread;
+	VIEW_TABLE,      /* the same; of FRAMES_THREAD only the thread */
+	VIEW_SORTED,     /* by their frames, and equal ones as one */
 };
 
 struct view_row {
-	uint32_t sample; /* of ids->samples: the (first) one that it came from */
-	uint32_t first;  /* in frames_of */
+	uint32_t sample; /* of ids->samples: the first that it came from */
+	uint32_t first;  /* in stacks */
 	uint32_t n;      /* frames there */
-	uint32_t thread; /* a frame in front of those; VIEW_NONE: none */
+	uint32_t thread; /* the frame in front of those; FRAMES_NONE: none */
 };
 
 struct view {
-	const struct profile *p;  /* borrowed */
-	const struct ids *ids;    /* borrowed */
-	enum view_group group;
-	enum view_order order;
-	uint32_t type;            /* index of the chosen one */
-	bool one_type;            /* it was asked for by name */
-	struct view_frame *frames; /* by name, then by what else tells them apart */
-	uint32_t n_frames;
-	uint32_t *frames_of;      /* the rows' frames, root first */
+	const struct profile *p; /* borrowed */
+	const struct ids *ids;   /* borrowed */
+	struct frames frames;
+	uint32_t type;  /* index of the chosen one */
+	bool one_type;  /* it was asked for by name */
+	uint32_t *stacks; /* the rows' frames, root first */
 	struct view_row *rows;
-	int64_t *values;          /* p->n_types of each row */
+	int64_t *values; /* p->n_types of each row */
 	uint32_t n_rows;
-	/* Of each type: of all samples, and of those that the rows came from. */
+	uint32_t depth; /* frames of the longest row */
+	/* Of each type: of all samples, and of the rows; then without the signs, which is the same unless
+	 * the profile is a difference. */
 	int64_t total[PROFILE_TYPES_MAX], shown[PROFILE_TYPES_MAX];
-	/* The same without the signs: equal to it unless the profile is a difference. */
-	uint64_t absolute[PROFILE_TYPES_MAX], shown_absolute[PROFILE_TYPES_MAX];
-	bool negative[PROFILE_TYPES_MAX]; /* some sample has less than nothing */
-	/* What view_trim() took away. */
-	uint32_t trimmed_n;
-	int64_t trimmed[PROFILE_TYPES_MAX];
+	uint64_t total_size[PROFILE_TYPES_MAX], shown_size[PROFILE_TYPES_MAX];
+	bool negative[PROFILE_TYPES_MAX]; /* some sample is less than nothing */
+	/* Rows that view_trim() took away, and their values: still in `shown`. */
+	uint32_t trimmed;
+	int64_t trimmed_values[PROFILE_TYPES_MAX];
+	uint64_t trimmed_sizes[PROFILE_TYPES_MAX];
 };
+
+/*
+ * Can it be shown, and which type is the chosen one? Quick. Returns 0; -ENOENT, with a sentence that
+ * names the types that there are; or -EFBIG: more than VIEW_MEMORY_MAX would be needed.
+ */
+int view_check(const struct profile *p, const struct view_wish *wish, uint32_t *type, struct err *why);
+
+/* `group` where the wish has none. Returns 0 or -ENOMEM; view_fini() in both cases. */
+int view_init(struct view *v, const struct profile *p, const struct ids *ids, const struct view_wish *wish,
+	      enum frames_group group, enum view_order order);
+void view_fini(struct view *v);
+
+/* What a value counts for where signs do not matter. */
+uint64_t view_size(int64_t value);
+
+/* The least that min_pct leaves of the chosen type. */
+uint64_t view_least(const struct view *v, double min_pct);
+
+/* Take away the rows whose value of the chosen type is smaller than `least`, and all but `limit`
+ * (0: any number). Returns 0 or -ENOMEM. */
+int view_trim(struct view *v, uint64_t least, uint32_t limit);
+
+/* The value of a row, of one type. */
+int64_t view_value(const struct view *v, uint32_t row, uint32_t type);
+
+/* Which frames the rows have: by frame, its number among those, from 1; 0: in no row. *n: how many.
+ * NULL: no memory; else to be freed. */
+uint32_t *view_used(const struct view *v, uint32_t *n);
+
+/* The frames of a row: how many, and the one at a depth below that. */
+uint32_t view_depth(const struct view_row *row);
+uint32_t view_frame(const struct view *v, const struct view_row *row, uint32_t depth);
 
 #endif
