@@ -40,6 +40,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/json.c           fcgi/json.h      \
 	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/memory.c         fcgi/memory.h    \
+	fcgi/merge.c          fcgi/merge.h     \
 	fcgi/names.c          fcgi/names.h     \
 	fcgi/page.c           fcgi/page.h      \
 	fcgi/params.c         fcgi/params.h    \
@@ -52,6 +53,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/sink.c           fcgi/sink.h      \
 	fcgi/snapshot.c       fcgi/snapshot.h  \
 	fcgi/state.c          fcgi/state.h     \
+	fcgi/store.c          fcgi/store.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \
 	fcgi/take.c           fcgi/take.h      \

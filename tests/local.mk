@@ -109,6 +109,14 @@ UNIT_TESTS += tests/unit/test_enc_pprof
 tests_unit_test_enc_pprof_SOURCES = tests/unit/test_enc_pprof.c
 tests_unit_test_enc_pprof_LDADD = $(FCGI_TEST_LDADD)
 
+UNIT_TESTS += tests/unit/test_store
+tests_unit_test_store_SOURCES = tests/unit/test_store.c
+tests_unit_test_store_LDADD = $(FCGI_TEST_LDADD) -lpthread
+
+UNIT_TESTS += tests/unit/test_merge
+tests_unit_test_merge_SOURCES = tests/unit/test_merge.c
+tests_unit_test_merge_LDADD = $(FCGI_TEST_LDADD)
+
 UNIT_TESTS += tests/unit/test_page
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
 tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD)
