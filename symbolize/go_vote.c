@@ -21,7 +21,7 @@ enum {
 };
 
 /*
- * Who votes for what. need: so many voters must agree; must: a bit for each that has to be among
+ * Who votes for what. need: so many voters must agree; must: a bit for each of whom one has to be among
  * them. A '*' at the end stands for the rest of a name; all of its functions are one voter.
  */
 static const struct {
@@ -31,9 +31,11 @@ static const struct {
 		unsigned int uses;
 	} voters[VOTERS_MAX];
 } ballots[GO_BALLOTS] = {
-	/* mcache0 is loaded by most of these too, but not where an mcache is made. */
-	[GO_BALLOT_MEM_RATE] = { 8, 3, 1, {
+	/* mcache0 is loaded by most of these too, but not where an mcache is made, nor where its next sample is
+	 * chosen (which allocmcache calls where nothing is inlined: -gcflags=-l). */
+	[GO_BALLOT_MEM_RATE] = { 8, 3, 1 | 2, {
 		{ "runtime.allocmcache", LOAD8 },
+		{ "runtime.nextSample", LOAD8 },
 		{ "runtime.profilealloc", LOAD8 },
 		{ "runtime.mallocgc*", LOAD8 },
 		{ "runtime.parsedebugvars", STORE8 }, /* before Go 1.21 */
@@ -249,7 +251,7 @@ go_vote_winner(enum go_ballot ballot, const struct go_tally *t)
 		unsigned int votes = (unsigned int)__builtin_popcount(voters);
 
 		if (votes < ballots[ballot].need || votes < best ||
-		    (voters & ballots[ballot].must) != ballots[ballot].must)
+		    (ballots[ballot].must && !(voters & ballots[ballot].must)))
 			continue;
 		winner = votes > best ? t->targets[i].vaddr : 0;
 		best = votes;
