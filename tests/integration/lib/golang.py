@@ -35,6 +35,7 @@ FORMS = {
     "stripped pie": ({"CGO_ENABLED": "0"}, ["-buildmode=pie"], "-s -w"),
     "cgo": ({"CGO_ENABLED": "1"}, [], ""),
     "cgo pie": ({"CGO_ENABLED": "1"}, ["-buildmode=pie"], "-s -w"),
+    "unoptimized": ({"CGO_ENABLED": "0"}, ["-gcflags=all=-N -l"], ""),
 }
 
 
