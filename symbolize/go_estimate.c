@@ -422,7 +422,7 @@ look_for(struct job *j, int64_t duration_ns, struct err *why)
 		e = look(j, true, why);
 	cost = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	share = 1.0 / COST - 1.5 * (double)cost / (double)duration_ns;
-	if (share < 1.0 / COST_MIN)
+	if (!(share >= 1.0 / COST_MIN))
 		share = 1.0 / COST_MIN;
 	cost = 0;
 	while (e == 0 && next < end_ns) {

@@ -35,6 +35,8 @@ struct job {
 	struct extra extras[GO_PARKED_MAX];
 	struct memory_want wants[2 * GO_PARKED_MAX];
 	uint64_t label_at[GO_PARKED_MAX];
+	uint64_t *goids;   /* owned; of all, if the version is not known */
+	size_t n_goids;
 	uint64_t seen, whole; /* goroutines that were read, and of those ones with a whole stack */
 };
 
@@ -104,6 +106,8 @@ put(struct job *j, const struct go_parked *p, const struct extra *x, bool is_run
 	head->unread += unread;
 	j->seen += !unread;
 	j->whole += !unread && p->is_whole;
+	if (j->goids && j->n_goids < j->n_addrs)
+		j->goids[j->n_goids++] = g.goid;
 	e = reading_writer_goroutine(j->w, &g);
 	return e < 0 ? (int)e : 0;
 }
@@ -226,8 +230,10 @@ open_job(struct job *j, struct err *why)
 	if (e == 0)
 		e = go_parked_new(&j->parked, j->n, j->t, &j->stacks, j->w);
 	j->running = malloc(GO_RUNNING_MAX * sizeof(*j->running));
+	if (e == 0 && j->n->guessed)
+		j->goids = malloc(j->n_addrs * sizeof(*j->goids));
 	j->now_ns = clock_ns();
-	return e == 0 && !j->running ? -ENOMEM : e;
+	return e == 0 && (!j->running || (j->n->guessed && !j->goids)) ? -ENOMEM : e;
 }
 
 static void
@@ -235,20 +241,48 @@ free_job(struct job *j)
 {
 	free(j->addrs);
 	free(j->running);
+	free(j->goids);
 	go_parked_free(j->parked);
 	go_labels_free(j->labels);
 	go_traceback_free(j->t);
 	free(j);
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
+}
+
+/* Do goroutines have numbers of their own? (One that ended when we had read it may have begun anew, in
+ * another record; a number is never used again.) */
+static bool
+are_unique(uint64_t *goids, size_t n)
+{
+	qsort(goids, n, sizeof(*goids), by_number);
+	for (size_t i = 1; i < n; i++)
+		if (goids[i] == goids[i - 1])
+			return false;
+	return true;
+}
+
 /* A version that we do not know must show that what we read is what is there. */
 static int
 check_guess(const struct job *j, struct err *why)
 {
-	if (!j->n->guessed || (j->seen > 0 && j->whole * 100 >= j->seen * 95))
+	if (!j->n->guessed)
 		return 0;
-	return err_set(why, -ENOTSUP, "%s is newer than this program knows: of %llu stacks only %llu make sense",
-		       j->n->version, (unsigned long long)j->seen, (unsigned long long)j->whole);
+	if (j->seen == 0 || j->whole * 100 < j->seen * 95)
+		return err_set(why, -ENOTSUP, "%s is newer than this program knows: of %llu stacks only %llu make sense",
+			       j->n->version, (unsigned long long)j->seen, (unsigned long long)j->whole);
+	if (!are_unique(j->goids, j->n_goids))
+		return err_set(why, -ENOTSUP, "%s is newer than this program knows: goroutines' numbers make no sense",
+			       j->n->version);
+	return 0;
 }
 
 static int

@@ -201,6 +201,14 @@ UNIT_TESTS += tests/unit/test_go_pclntab
 tests_unit_test_go_pclntab_SOURCES = tests/unit/test_go_pclntab.c
 tests_unit_test_go_pclntab_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_go_goroutines
+tests_unit_test_go_goroutines_SOURCES = tests/unit/test_go_goroutines.c tests/unit/go_fake_node.h tests/unit/fake_memory.h tests/unit/go_maker.h
+tests_unit_test_go_goroutines_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_go_estimate
+tests_unit_test_go_estimate_SOURCES = tests/unit/test_go_estimate.c tests/unit/go_fake_node.h tests/unit/fake_memory.h tests/unit/go_maker.h
+tests_unit_test_go_estimate_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_go_labels
 tests_unit_test_go_labels_SOURCES = tests/unit/test_go_labels.c tests/unit/fake_memory.h
 tests_unit_test_go_labels_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)

@@ -61,4 +61,9 @@ noinst_PROGRAMS += tests/fuzz/fuzz_serve
 tests_fuzz_fuzz_serve_SOURCES = tests/fuzz/fuzz_serve.c
 tests_fuzz_fuzz_serve_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS)
 tests_fuzz_fuzz_serve_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+noinst_PROGRAMS += tests/fuzz/fuzz_go_goroutines
+tests_fuzz_fuzz_go_goroutines_SOURCES = tests/fuzz/fuzz_go_goroutines.c tests/unit/go_fake_node.h
+tests_fuzz_fuzz_go_goroutines_LDADD = libsymbolize.a libbase.a
+tests_fuzz_fuzz_go_goroutines_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
