@@ -22,6 +22,11 @@ tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c
 tests_fuzz_fuzz_elf_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_LIBS) $(DW_LIBS) $(ELF_LIBS) $(Z_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS)
 tests_fuzz_fuzz_elf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
+noinst_PROGRAMS += tests/fuzz/fuzz_go_memory
+tests_fuzz_fuzz_go_memory_SOURCES = tests/fuzz/fuzz_go_memory.c tests/unit/fake_memory.h tests/unit/go_maker.h
+tests_fuzz_fuzz_go_memory_LDADD = libsymbolize.a libbase.a
+tests_fuzz_fuzz_go_memory_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
 noinst_PROGRAMS += tests/fuzz/fuzz_jit_map
 tests_fuzz_fuzz_jit_map_SOURCES = tests/fuzz/fuzz_jit_map.c
 tests_fuzz_fuzz_jit_map_LDADD = libsymbolize.a libbase.a
