@@ -280,7 +280,7 @@ children_serve(struct service *s, const struct pollfd *p)
 		if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
 			hear_reader(s, r, of);
 		if (slot_at(s, i))
-			readings_pump(slot_at(s, i));
+			reading_slot_pump(slot_at(s, i));
 	}
 }
 

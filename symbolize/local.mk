@@ -68,6 +68,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/object.c          symbolize/object.h         \
 	symbolize/parent.c          symbolize/parent.h         \
 	symbolize/reader.c          symbolize/reader.h         \
+	symbolize/reading_slot.c    symbolize/reading_slot.h   \
 	symbolize/reading_writer.c  symbolize/reading_writer.h \
 	symbolize/readings.c        symbolize/readings.h       \
 	symbolize/row_jobs.c        symbolize/row_jobs.h       \

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,46 +14,15 @@
 #include "base/log.h"
 #include "base/reading.h"
 #include "symbolize/client.h"
-#include "symbolize/memory_child.h"
 #include "symbolize/service.h"
 
-/* A child that was taken over could keep the files of readings that are long over: it has few
- * descriptors (its own, and one to fill), and after a large reading it goes. */
-#define CHILD_FILES 12
-#define KEEP_BYTES  (64u << 20)
-#define TIDS_MAX    4096
-
-struct known_memory {
-	struct known_memory *next;
-	uint64_t id;          /* the collector's number */
-	uint64_t object;      /* the executable's */
-	struct client *owner; /* who handed it over */
-	int fds[WIRE_MEMORY_PARTS]; /* owned; -1: not yet */
-	struct reading_slot *slot;  /* its child; NULL: none now */
-};
+/* A child that was taken over could keep the files of its readings: after a large one it goes. */
+#define KEEP_BYTES (64u << 20)
 
 struct reading_ask {
 	struct reading_ask *next;
 	struct client *client;
 	uint32_t ticket;
-};
-
-struct reading_job {
-	struct reading_job *next;
-	struct known_memory *memory;
-	uint8_t kind; /* enum reading_kind */
-	uint32_t duration_ms;
-	struct reading_ask *asks; /* owned */
-	struct reading_slot *slot; /* whose child works on it; NULL: it waits */
-	uint32_t ticket;
-	int memfd; /* owned; -1 */
-};
-
-/* A WIRE_REGS body on its way to a child. */
-struct regs_message {
-	struct regs_message *next;
-	size_t n;
-	unsigned char body[];
 };
 
 /* ---- answers */
@@ -117,43 +85,14 @@ job_finish(struct service *s, struct reading_job *j, uint16_t status, const char
 	job_free(&s->readings, j);
 }
 
-/* ---- children */
+/* ---- slots */
 
 void
 readings_init(struct readings *rs)
 {
 	memset(rs, 0, sizeof(*rs));
-	for (size_t i = 0; i < READINGS_CHILDREN; i++) {
-		rs->slots[i].reader.sock = -1;
-		rs->slots[i].regs_last = &rs->slots[i].regs_first;
-	}
-}
-
-static void
-slot_clear(struct reading_slot *slot)
-{
-	while (slot->regs_first) {
-		struct regs_message *m = slot->regs_first;
-
-		slot->regs_first = m->next;
-		free(m);
-	}
-	reader_fini(&slot->reader);
-	if (slot->memory && slot->memory->slot == slot)
-		slot->memory->slot = NULL;
-	memset(slot, 0, sizeof(*slot));
-	slot->reader.sock = -1;
-	slot->regs_last = &slot->regs_first;
-}
-
-/* Nobody needs the child any more; its slot is free when it is reaped. */
-static void
-slot_release(struct reading_slot *slot)
-{
-	if (slot->memory && slot->memory->slot == slot)
-		slot->memory->slot = NULL;
-	slot->memory = NULL;
-	reader_kill(&slot->reader, NULL);
+	for (size_t i = 0; i < READINGS_CHILDREN; i++)
+		reading_slot_init(&rs->slots[i]);
 }
 
 static struct reading_slot *
@@ -163,28 +102,6 @@ slot_of(struct service *s, const struct reader *r)
 		if (&s->readings.slots[i].reader == r)
 			return &s->readings.slots[i];
 	return NULL;
-}
-
-/* A free one; where there is none the child that has been idle for longest makes room. */
-static struct reading_slot *
-slot_find(struct readings *rs)
-{
-	struct reading_slot *idle = NULL;
-	bool leaving = false;
-
-	for (size_t i = 0; i < READINGS_CHILDREN; i++) {
-		struct reading_slot *slot = &rs->slots[i];
-
-		if (!slot->reader.pid)
-			return slot;
-		leaving = leaving || slot->reader.sock < 0;
-		if (!slot->reader.busy && slot->reader.sock >= 0 &&
-		    (!idle || slot->reader.asked_ns < idle->reader.asked_ns))
-			idle = slot;
-	}
-	if (idle && !leaving)
-		slot_release(idle);
-	return NULL; /* not before it is reaped */
 }
 
 /* ---- memories */
@@ -226,7 +143,7 @@ memory_forget(struct service *s, struct known_memory *k, const char *text)
 	}
 	for (size_t i = 0; i < READINGS_CHILDREN; i++)
 		if (rs->slots[i].memory == k)
-			slot_release(&rs->slots[i]);
+			reading_slot_release(&rs->slots[i]);
 	for (size_t i = 0; i < WIRE_MEMORY_PARTS; i++)
 		if (k->fds[i] >= 0)
 			close(k->fds[i]);
@@ -400,70 +317,6 @@ readings_ask(struct service *s, struct client *c, struct wire_msg *m)
 
 /* ---- starting */
 
-static int
-serve_memory(int sock, const int *fds, const void *ctx)
-{
-	return memory_child_serve(sock, fds[0], fds + 1, ctx);
-}
-
-static int
-slot_start(struct service *s, struct reading_slot *slot, const struct reading_job *j, struct err *why)
-{
-	const struct entry *e = catalog_find(&s->catalog, j->memory->object);
-	struct reader_task task = { .name = "pprofd-memory",
-				    .n_fds = 1 + WIRE_MEMORY_PARTS,
-				    .write_bytes = READING_BYTES_MAX,
-				    .files_max = CHILD_FILES,
-				    .serve = serve_memory };
-	const char *base;
-	int r;
-
-	if (!e || e->fd < 0)
-		return err_set(why, -ENOENT, "the node's executable is not known");
-	base = strrchr(e->path, '/');
-	task.ctx = base ? base + 1 : e->path;
-	task.fds[0] = e->fd;
-	for (size_t i = 0; i < WIRE_MEMORY_PARTS; i++)
-		task.fds[1 + i] = j->memory->fds[i];
-	r = reader_start_task(&slot->reader, &s->limits, &task, s->now_ns, why);
-	if (r < 0)
-		return r;
-	slot->memory = j->memory;
-	slot->once = j->kind == READING_BLOCK_ESTIMATE;
-	if (!slot->once)
-		j->memory->slot = slot;
-	return 0;
-}
-
-/* Send the question to the child; where that fails the child dies, and the job with it. */
-static int
-slot_ask(struct service *s, struct reading_slot *slot, struct reading_job *j, struct err *why)
-{
-	struct buf b;
-	int r;
-
-	j->memfd = memfd_create("reading", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (j->memfd < 0)
-		return err_sys(why, -errno, "a file for the reading");
-	if (++s->readings.ticket == 0)
-		s->readings.ticket = 1;
-	j->ticket = s->readings.ticket;
-	j->slot = slot;
-	slot->job = j;
-	slot->reader.extra_seconds = (j->duration_ms + 999) / 1000;
-	buf_init(&b, WIRE_BODY_MAX);
-	buf_u64(&b, j->memory->id);
-	buf_u32(&b, j->ticket);
-	buf_u8(&b, j->kind);
-	buf_u32(&b, j->duration_ms);
-	r = buf_error(&b) ? buf_error(&b) : wire_send(slot->reader.sock, WIRE_READ_ASK, b.data, b.len, j->memfd);
-	buf_fini(&b);
-	reader_renew(&slot->reader, &s->limits, s->now_ns);
-	if (r < 0)
-		reader_kill(&slot->reader, "could not be asked");
-	return 0;
-}
-
 /* Returns 0 also where it has to wait on. */
 static int
 job_start(struct service *s, struct reading_job *j, struct err *why)
@@ -474,127 +327,17 @@ job_start(struct service *s, struct reading_job *j, struct err *why)
 	if (slot && (slot->reader.busy || slot->reader.sock < 0))
 		return 0;
 	if (!slot) {
-		slot = slot_find(&s->readings);
+		slot = reading_slot_find(s->readings.slots, READINGS_CHILDREN);
 		if (!slot)
 			return 0;
-		r = slot_start(s, slot, j, why);
+		r = reading_slot_start(s, slot, j, why);
 	}
 	if (r < 0)
 		return r;
-	r = slot_ask(s, slot, j, why);
+	r = reading_slot_ask(s, slot, j, why);
 	if (r < 0 && slot->once)
-		slot_release(slot);
+		reading_slot_release(slot);
 	return r;
-}
-
-/* ---- where threads are: asked by a child, answered by the collector */
-
-void
-readings_pump(struct reading_slot *slot)
-{
-	while (slot->regs_first && slot->reader.sock >= 0) {
-		struct regs_message *m = slot->regs_first;
-		int r = wire_send(slot->reader.sock, WIRE_REGS, m->body, m->n, -1);
-
-		if (r == -EAGAIN)
-			return;
-		if (r < 0)
-			reader_kill(&slot->reader, NULL); /* gone; how, is told when it is reaped */
-		slot->regs_first = m->next;
-		if (!slot->regs_first)
-			slot->regs_last = &slot->regs_first;
-		slot->regs_bytes -= m->n;
-		free(m);
-	}
-}
-
-/* Pass on a WIRE_REGS body behind its ticket; `bytes` NULL: that nothing more is known. */
-static void
-regs_tell(struct reading_slot *slot, const void *bytes, size_t n)
-{
-	static const unsigned char nothing[3] = { 1, 0, 0 }; /* is_last, no threads */
-	struct regs_message *m;
-	struct buf b;
-
-	if (!bytes || slot->regs_bytes + n > READINGS_REGS_BYTES) {
-		bytes = nothing;
-		n = sizeof(nothing);
-	}
-	if (*(const unsigned char *)bytes)
-		slot->regs_ticket = 0;
-	buf_init(&b, WIRE_BODY_MAX);
-	buf_u32(&b, slot->regs_child_ticket);
-	buf_add(&b, bytes, n);
-	m = buf_error(&b) ? NULL : malloc(sizeof(*m) + b.len);
-	if (!m) {
-		reader_kill(&slot->reader, "could not be answered");
-	} else {
-		m->next = NULL;
-		m->n = b.len;
-		memcpy(m->body, b.data, b.len);
-		*slot->regs_last = m;
-		slot->regs_last = &m->next;
-		slot->regs_bytes += m->n;
-		readings_pump(slot);
-	}
-	buf_fini(&b);
-}
-
-/* WIRE_REGS_ASK of a child */
-static int
-regs_ask(struct service *s, struct reading_slot *slot, const struct wire_msg *m)
-{
-	struct client *owner = slot->memory ? slot->memory->owner : NULL;
-	struct cur cur;
-	struct buf b;
-	uint32_t ticket;
-	size_t n;
-
-	cur_init(&cur, m->body, m->len);
-	ticket = cur_u32(&cur);
-	cur_u64(&cur);
-	n = cur_u16(&cur);
-	if (!slot->reader.busy || slot->regs_ticket || cur_error(&cur) || n > TIDS_MAX || cur_left(&cur) != n * 4)
-		return -EBADMSG;
-	slot->regs_child_ticket = ticket;
-	if (!owner || owner->broken) {
-		regs_tell(slot, NULL, 0);
-		return 0;
-	}
-	if (++s->readings.ticket == 0)
-		s->readings.ticket = 1;
-	slot->regs_ticket = s->readings.ticket;
-	slot->regs_until_ns = s->now_ns + READINGS_REGS_NS;
-	buf_init(&b, WIRE_BODY_MAX);
-	buf_u32(&b, slot->regs_ticket);
-	buf_u64(&b, slot->memory->id);
-	buf_u16(&b, (uint16_t)n);
-	buf_add(&b, cur_bytes(&cur, n * 4), n * 4);
-	client_send(owner, WIRE_REGS_ASK, &b, -1, s->now_ns);
-	buf_fini(&b);
-	return 0;
-}
-
-int
-readings_regs(struct service *s, struct client *c, struct wire_msg *m)
-{
-	struct cur cur;
-	uint32_t ticket;
-	size_t n;
-
-	cur_init(&cur, m->body, m->len);
-	ticket = cur_u32(&cur);
-	n = cur_left(&cur);
-	if (cur_error(&cur) || ticket == 0 || n < 3)
-		return -EBADMSG;
-	for (size_t i = 0; i < READINGS_CHILDREN; i++) {
-		struct reading_slot *slot = &s->readings.slots[i];
-
-		/* Only whoever was asked; an answer that comes too late finds nobody. */
-		if (slot->regs_ticket == ticket && slot->memory && slot->memory->owner == c)
-			regs_tell(slot, cur_bytes(&cur, n), n);
-	}
-	return 0;
 }
 
 /* ---- what children say */
@@ -652,7 +395,7 @@ take_reading(struct service *s, struct reading_slot *slot, const struct wire_msg
 	}
 	job_finish(s, slot->job, status, line);
 	if (slot->once || large)
-		slot_release(slot);
+		reading_slot_release(slot);
 	return 0;
 }
 
@@ -663,7 +406,29 @@ readings_child_said(struct service *s, struct reader *r, const struct wire_msg *
 
 	if (m->type == WIRE_READING)
 		return take_reading(s, slot, m);
-	return m->type == WIRE_REGS_ASK ? regs_ask(s, slot, m) : -EBADMSG;
+	return m->type == WIRE_REGS_ASK ? reading_slot_regs_ask(s, slot, m) : -EBADMSG;
+}
+
+int
+readings_regs(struct service *s, struct client *c, struct wire_msg *m)
+{
+	struct cur cur;
+	uint32_t ticket;
+	size_t n;
+
+	cur_init(&cur, m->body, m->len);
+	ticket = cur_u32(&cur);
+	n = cur_left(&cur);
+	if (cur_error(&cur) || ticket == 0 || n < 3)
+		return -EBADMSG;
+	for (size_t i = 0; i < READINGS_CHILDREN; i++) {
+		struct reading_slot *slot = &s->readings.slots[i];
+
+		/* Only whoever was asked; an answer that comes too late finds nobody. */
+		if (slot->regs_ticket == ticket && slot->memory && slot->memory->owner == c)
+			reading_slot_regs_tell(slot, cur_bytes(&cur, n), n);
+	}
+	return 0;
 }
 
 void
@@ -677,7 +442,7 @@ readings_died(struct service *s, struct reader *r, const char *why)
 		snprintf(text, sizeof(text), "the node's memory could not be read: its reader %s", why);
 		job_finish(s, slot->job, 503, text);
 	}
-	slot_clear(slot);
+	reading_slot_clear(slot);
 }
 
 /* ---- from the loop */
@@ -690,7 +455,7 @@ readings_schedule(struct service *s)
 
 	for (size_t i = 0; i < READINGS_CHILDREN; i++)
 		if (rs->slots[i].regs_ticket && s->now_ns > rs->slots[i].regs_until_ns)
-			regs_tell(&rs->slots[i], NULL, 0);
+			reading_slot_regs_tell(&rs->slots[i], NULL, 0);
 	for (struct reading_job *j = rs->jobs; j; j = next) {
 		struct err why;
 
@@ -719,7 +484,7 @@ readings_forget_client(struct service *s, const struct client *c)
 		/* What runs for nobody ends soon, but for an estimate: its child is of no use now. */
 		job_free(rs, j);
 		if (slot && slot->once)
-			slot_release(slot);
+			reading_slot_release(slot);
 	}
 	for (struct known_memory *k = rs->memories; k; k = next_memory) {
 		next_memory = k->next;
@@ -734,7 +499,7 @@ readings_fini(struct readings *rs)
 	while (rs->jobs)
 		job_free(rs, rs->jobs);
 	for (size_t i = 0; i < READINGS_CHILDREN; i++)
-		slot_clear(&rs->slots[i]);
+		reading_slot_clear(&rs->slots[i]);
 	while (rs->memories) {
 		struct known_memory *k = rs->memories;
 

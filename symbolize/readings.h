@@ -19,31 +19,15 @@
 
 #include "base/wire.h"
 #include "symbolize/reader.h"
+#include "symbolize/reading_slot.h"
 
 #define READINGS_CHILDREN 16      /* at a time; of those that do nothing the longest idle one goes */
 #define READINGS_ESTIMATES 8      /* of them, at the most */
 #define READINGS_MEMORIES_MAX 128
 #define READINGS_ASKS_MAX 4096    /* that wait, of all clients */
-#define READINGS_REGS_NS 1000000000u /* how long the collector may take to tell where threads are */
-#define READINGS_REGS_BYTES (64u << 20) /* of its answer */
 
 struct service;
 struct client;
-struct known_memory;
-struct reading_job;
-struct regs_message;
-
-struct reading_slot {
-	struct reader reader;
-	struct known_memory *memory; /* NULL: dropped, or it was to read once */
-	struct reading_job *job;     /* the open question; NULL: none, or nobody waits for it */
-	bool once;                   /* for an estimate: ends with it */
-	uint32_t regs_ticket;        /* ours, of threads asked for; 0: none */
-	uint32_t regs_child_ticket;
-	uint64_t regs_until_ns;
-	struct regs_message *regs_first, **regs_last; /* for the child, which is slow to read */
-	size_t regs_bytes;
-};
 
 struct readings {
 	struct known_memory *memories; /* owned */
@@ -66,8 +50,6 @@ int readings_ask(struct service *s, struct client *c, struct wire_msg *m);
 
 /* WIRE_READING and WIRE_REGS_ASK of a child. -EBADMSG: kill it. */
 int readings_child_said(struct service *s, struct reader *r, const struct wire_msg *m);
-/* Its socket takes something again. */
-void readings_pump(struct reading_slot *slot);
 
 /* A child was reaped; why: as in "its reader WHY". */
 void readings_died(struct service *s, struct reader *r, const char *why);
