@@ -159,6 +159,9 @@ guardian_lost(struct arms *as)
 	log_error("the guardian is gone; nothing can be armed before pprofd-collector is started again");
 	loop_remove(as->loop, &as->guardian);
 	close(fd);
+	file = guardian_open(as->run_dir, 0, &why);
+	if (file >= 0)
+		close(file);
 	while (as->first) {
 		struct arm *a = as->first;
 
@@ -166,9 +169,6 @@ guardian_lost(struct arms *as)
 		arm_refuse(a, 503, "the rate could not be kept set: pprofd-guardian has ended");
 		arm_free(a);
 	}
-	file = guardian_open(as->run_dir, 0, &why);
-	if (file >= 0)
-		close(file);
 }
 
 static struct arm *
