@@ -125,7 +125,7 @@ walk_all(struct go_parked_reader *r, size_t n, struct go_parked *out)
 
 		r->first[i] = 0;
 		if (out[r->which[i]].what == GO_PARKED_SURE && sp >= g->lo && sp < g->hi)
-			r->first[i] = go_stacks_first(sp, g->hi);
+			r->first[i] = go_stacks_first(r->s, sp, g->hi);
 		if (bytes + r->first[i] > STACK_BYTES) {
 			e = walk_some(r, from, i, out);
 			from = i;

@@ -15,12 +15,16 @@ go_stacks_init(struct go_stacks *s, struct memory *m)
 }
 
 uint32_t
-go_stacks_first(uint64_t sp, uint64_t hi)
+go_stacks_first(struct go_stacks *s, uint64_t sp, uint64_t hi)
 {
-	uint64_t page_end = (sp | (MEMORY_PAGE - 1)) + 1;
-
+	uint64_t page = MEMORY_PAGE - (sp & (MEMORY_PAGE - 1));
 	/* The page of the innermost call and that of the first one were touched. */
-	return (uint32_t)(hi - sp <= page_end - sp + MEMORY_PAGE ? hi - sp : page_end - sp);
+	uint64_t n = hi - sp <= page + MEMORY_PAGE ? hi - sp : page;
+
+	if (n > s->left)
+		return 0;
+	s->left -= n;
+	return (uint32_t)n;
 }
 
 /* Pages from addr's on, while they have been touched. */
