@@ -22,15 +22,21 @@ struct finder {
 };
 
 static uint32_t
-finder_map(const struct finder *f, uint64_t address)
+map_of(const struct profile *p, uint64_t address, uint32_t otherwise)
 {
-	const struct profile *p = f->p;
-
 	for (uint32_t i = 0; i < p->maps.n; i++)
 		if (p->maps.at[i].kind == WIRE_MAP_FILE && address >= p->maps.at[i].start &&
 		    address < p->maps.at[i].end)
 			return i;
-	return f->unknown;
+	return otherwise;
+}
+
+int64_t
+go_places_at(struct profile *p, uint64_t address)
+{
+	uint32_t map = map_of(p, address, PROFILE_NONE);
+
+	return map == PROFILE_NONE ? -ENOENT : profile_loc_add(p, map, address);
 }
 
 /* Returns a loc or -ENOMEM. */
@@ -45,7 +51,7 @@ finder_loc(struct finder *f, uint64_t word)
 	word &= ~READING_PC_IMPLIED;
 	if (f->lately[slot].word == word)
 		return f->lately[slot].loc;
-	loc = profile_loc_add(f->p, finder_map(f, address), address);
+	loc = profile_loc_add(f->p, map_of(f->p, address, f->unknown), address);
 	if (loc < 0)
 		return loc;
 	f->lately[slot].word = word;

@@ -25,6 +25,9 @@ struct go_places {
 int go_places_init(struct go_places *g, struct profile *p, const struct reading *r, bool creators);
 void go_places_fini(struct go_places *g);
 
+/* The location of an address in one of the executable's maps, which is added; -ENOENT: in none; -ENOMEM. */
+int64_t go_places_at(struct profile *p, uint64_t address);
+
 /* The address at which a pc with its bits is shown and looked up. */
 static inline uint64_t
 go_places_address(uint64_t word)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "fcgi/go_groups.h"
 #include "fcgi/go_rules.h"
 
@@ -58,6 +59,7 @@ struct adder {
 	struct profile *p;
 	const struct reading *r;
 	const struct go_places *g;
+	const uint32_t *hidden; /* by stack; NULL: none */
 	const struct shape *shape;
 	enum go_part part;
 	uint32_t rules;   /* go_rules.h */
@@ -105,6 +107,12 @@ go_profile_heap_rate(const struct reading *r)
 	return r->head->rate >= 0 ? r->head->rate : GO_HEAP_RATE_DEFAULT;
 }
 
+uint64_t
+go_profile_buckets(const struct reading *r)
+{
+	return r->head->kind == READING_HEAP && r->head->rate == 0 ? 0 : r->head->buckets.n;
+}
+
 static int64_t
 minus(int64_t a, int64_t b)
 {
@@ -119,7 +127,7 @@ int
 go_profile_begin(struct profile *p, const struct reading *r, const char *show)
 {
 	const struct shape *shape = shapes[r->head->kind];
-	int64_t type = 0;
+	int64_t type = 0, period = 1;
 
 	for (size_t i = 0; i < TYPES_MAX && shape->types[i].type && type >= 0; i++) {
 		type = profile_type_add(p, shape->types[i].type, shape->types[i].unit);
@@ -129,8 +137,10 @@ go_profile_begin(struct profile *p, const struct reading *r, const char *show)
 	for (uint32_t i = 0; show && i < p->n_types; i++)
 		if (!strcmp(shape->types[i].type, show))
 			p->default_type = i;
-	return profile_period_set(p, shape->period_type, shape->period_unit,
-				  r->head->kind == READING_HEAP ? go_profile_heap_rate(r) : 1);
+	/* Readers want a period, also of a profile that is off. */
+	if (r->head->kind == READING_HEAP)
+		period = go_profile_heap_rate(r) ? go_profile_heap_rate(r) : GO_HEAP_RATE_DEFAULT;
+	return profile_period_set(p, shape->period_type, shape->period_unit, period);
 }
 
 /* ---- stacks */
@@ -145,17 +155,73 @@ name_at(const struct adder *a, uint32_t loc)
 	return strings_get(&a->p->strings, a->p->lines.at[place->line].name);
 }
 
-/* How many words at the leaf to leave out: functions of the runtime, if there are others. */
+/* Words from i on that are the calls at one pc: it, and those implied by it. */
 static uint32_t
-hidden(const struct adder *a, const struct reading_stack *stack)
+calls_at(const struct adder *a, uint32_t i, uint32_t end)
 {
-	for (uint32_t i = 0; i < stack->n; i++) {
-		uint32_t loc = a->g->locs[stack->first + i];
+	uint32_t n = 1;
 
-		if (loc == GO_PLACES_NONE || !go_rules_is_runtime(a->rules, name_at(a, loc)))
-			return i;
+	while (i + n < end && (a->r->pcs[i + n] & READING_PC_IMPLIED))
+		n++;
+	return n;
+}
+
+/*
+ * The names of a place are all the calls there; the words are those of them that Go shows: it leaves
+ * out wrappers that the compiler made. Words that are cut at the stack's end say nothing of that.
+ */
+static int
+choose_lines(struct adder *a, const uint32_t *locs, uint32_t n)
+{
+	struct profile *p = a->p;
+	uint32_t which = p->locs.at[locs[0]].place, first = p->lines.n;
+
+	if (p->places.at[which].object == PROFILE_NONE || n >= p->places.at[which].n_lines)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct profile_place *place = &p->places.at[p->locs.at[locs[i]].place];
+		struct profile_line line;
+
+		if (place->object == PROFILE_NONE || !place->n_lines) {
+			p->lines.n = first;
+			return 0;
+		}
+		line = p->lines.at[place->line];
+		if (profile_line_add(p, &line) < 0)
+			return -ENOMEM;
 	}
+	p->places.at[which].line = first;
+	p->places.at[which].n_lines = (uint8_t)n;
 	return 0;
+}
+
+/* The words say which calls are shown; only the one that no stack shows is left out by its place. */
+static void
+choose_shown(struct adder *a, uint32_t loc)
+{
+	if (strcmp(name_at(a, loc), "runtime.goexit") != 0)
+		a->p->places.at[a->p->locs.at[loc].place].flags &= (uint8_t)~WIRE_ANSWER_HIDDEN;
+}
+
+static int
+add_frames(struct adder *a, uint32_t from, uint32_t end)
+{
+	uint32_t n;
+	int e = 0;
+
+	for (uint32_t i = from; i < end && e == 0; i += n) {
+		uint32_t loc = a->g->locs[i];
+
+		n = calls_at(a, i, end);
+		if (loc == GO_PLACES_NONE)
+			continue;
+		if (i + n < end)
+			e = choose_lines(a, a->g->locs + i, n);
+		choose_shown(a, loc);
+		if (e == 0)
+			e = profile_frame_put(a->p, loc);
+	}
+	return e;
 }
 
 /* Returns the profile's number of a stack, or -ENOMEM. n: words of it. */
@@ -163,24 +229,19 @@ static int64_t
 add_stack(struct adder *a, uint32_t number, uint32_t n)
 {
 	const struct reading_stack *from = &a->r->stacks[number];
-	uint32_t first = a->r->head->kind == READING_HEAP ? hidden(a, from) : 0;
+	/* Where the first word is hidden, those implied by it may not be. */
+	uint32_t hide = a->hidden ? a->hidden[number] : 0;
 	int64_t stack;
+	int e;
 
 	if (a->stacks[number])
 		return a->stacks[number] - 1;
 	stack = profile_stack_add(a->p, a->p->stacks.n, 0);
 	if (stack < 0)
 		return stack;
-	for (uint32_t i = first; i < n; i++) {
-		uint32_t loc = a->g->locs[from->first + i];
-
-		/* Not implied by anything, where what it was implied by is hidden. */
-		if (loc == GO_PLACES_NONE ||
-		    ((a->r->pcs[from->first + i] & READING_PC_IMPLIED) && i > first))
-			continue;
-		if (profile_frame_put(a->p, loc) < 0)
-			return -ENOMEM;
-	}
+	e = add_frames(a, from->first + hide, from->first + n);
+	if (e < 0)
+		return e;
 	a->stacks[number] = (uint32_t)stack + 1;
 	return stack;
 }
@@ -265,7 +326,7 @@ add_buckets(struct adder *a)
 {
 	int e = 0;
 
-	for (uint64_t i = 0; i < a->r->head->buckets.n && e == 0; i++)
+	for (uint64_t i = 0; i < go_profile_buckets(a->r) && e == 0; i++)
 		e = add_heap(a, &a->r->buckets[i]);
 	return e;
 }
@@ -325,7 +386,8 @@ add_counts(struct adder *a)
 }
 
 int
-go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g, enum go_part part)
+go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g,
+	       const uint32_t *hidden, enum go_part part)
 {
 	static int (*const adds[READING_KINDS])(struct adder * a) = {
 		[READING_HEAP] = add_buckets,        [READING_BLOCK] = add_contentions,
@@ -336,6 +398,7 @@ go_profile_add(struct profile *p, const struct reading *r, const struct go_place
 	struct adder a = { .p = p,
 			   .r = r,
 			   .g = g,
+			   .hidden = hidden,
 			   .shape = shapes[r->head->kind],
 			   .part = part,
 			   .rules = go_rules(r->head->go_minor),

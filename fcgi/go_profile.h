@@ -31,11 +31,11 @@ enum go_part {
 int go_profile_begin(struct profile *p, const struct reading *r, const char *show);
 
 /*
- * Add the samples of a reading. For the heap the places have their names by now: leaf frames of
- * the runtime are left out. Returns 0 or -ENOMEM.
+ * Add the samples of a reading, whose places have their names by now. hidden: by stack, words at its leaf
+ * that are left out (go_hidden.h); NULL: none. Returns 0 or -ENOMEM.
  */
 int go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g,
-		   enum go_part part);
+		   const uint32_t *hidden, enum go_part part);
 
 /*
  * A heap sample as it stands for all allocations: those of `bytes` in all, made at `rate`
@@ -48,6 +48,10 @@ int64_t go_profile_ns(double ticks_per_second, double cycles);
 
 /* The bytes between two heap samples; where it was not found, what Go begins with. */
 int64_t go_profile_heap_rate(const struct reading *r);
+
+/* How many of its buckets count: none of a heap that is not profiled. What it may hold yet was
+ * sampled at a rate that nobody knows. */
+uint64_t go_profile_buckets(const struct reading *r);
 
 /* Bucket numbers in the order in which block and mutex profiles show them: of their cycles, the most
  * first. NULL: no memory; else to be freed. */

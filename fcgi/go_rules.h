@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GO_HEAP_NEVER_EQUAL 1u   /* the head of a heap text shows no allocated bytes equal to those in use \
+#define GO_HEAP_NEVER_EQUAL                                                                                \
+	1u                       /* the head of a heap text shows no allocated bytes equal to those in use \
 				  */
 #define GO_STACKS_128        2u  /* pcs of a goroutine's stack in its profile; before: 32 */
 #define GO_THREADS_PADDED    4u  /* a thread's stack is always shown as an array of 32 pcs */

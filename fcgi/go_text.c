@@ -89,7 +89,7 @@ compare_in_use(const void *a, const void *b, void *reading)
 static int
 heap_order(struct go_text *t)
 {
-	size_t n = (size_t)t->r->head->buckets.n;
+	size_t n = (size_t)go_profile_buckets(t->r);
 
 	t->order = malloc(n * sizeof(*t->order) + 1);
 	if (!t->order)
@@ -118,7 +118,7 @@ write_heap_head(const struct go_text *t, struct sink *to)
 {
 	struct reading_bucket sum = { 0 };
 
-	for (uint64_t i = 0; i < t->r->head->buckets.n; i++)
+	for (uint64_t i = 0; i < go_profile_buckets(t->r); i++)
 		for (int k = 0; k < 4; k++)
 			sum.values[k] =
 				(int64_t)((uint64_t)sum.values[k] + (uint64_t)t->r->buckets[i].values[k]);
@@ -136,7 +136,7 @@ static void
 write_heap(const struct go_text *t, struct sink *to)
 {
 	write_heap_head(t, to);
-	for (uint64_t i = 0; i < t->r->head->buckets.n && !go_text_over(to); i++) {
+	for (uint64_t i = 0; i < go_profile_buckets(t->r) && !go_text_over(to); i++) {
 		const struct reading_bucket *b = &t->r->buckets[t->order[i]];
 		uint32_t n = t->r->stacks[b->stack].n;
 

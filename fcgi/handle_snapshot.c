@@ -108,6 +108,7 @@ asked_init(struct asked *a, const struct take *t, const struct snapshot_kind *wh
 	a->wish.delta_ms = p->estimate ? 0 : window_ms;
 	a->wish.arm = p->arm;
 	a->wish.creators = a->is_dump;
+	a->wish.hidden = what->kind == READING_HEAP && !p->debug;
 }
 
 /* ---- what is found */
@@ -232,10 +233,10 @@ fill(const struct asked *a)
 	if (r == 0)
 		r = go_profile_begin(s->p, last, a->what->show);
 	if (r == 0 && s->n > 1)
-		r = go_profile_add(s->p, &s->readings[0], &s->places[0],
+		r = go_profile_add(s->p, &s->readings[0], &s->places[0], s->hidden[0].n,
 				   c.sums_only ? GO_PART_BEFORE_SUMS : GO_PART_BEFORE);
 	if (r == 0)
-		r = go_profile_add(s->p, last, &s->places[s->n - 1], GO_PART_WHOLE);
+		r = go_profile_add(s->p, last, &s->places[s->n - 1], s->hidden[s->n - 1].n, GO_PART_WHOLE);
 	if (r == 0)
 		r = profile_finish(s->p, &c.made_up);
 	return r < 0 ? r : go_comments_add(s->p, &c);

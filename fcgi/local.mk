@@ -22,6 +22,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/go_comments.c    fcgi/go_comments.h \
 	fcgi/go_dump.c        fcgi/go_dump.h   \
 	fcgi/go_groups.c      fcgi/go_groups.h \
+	fcgi/go_hidden.c      fcgi/go_hidden.h \
 	fcgi/go_lines.c       fcgi/go_lines.h  \
 	fcgi/go_places.c      fcgi/go_places.h \
 	fcgi/go_profile.c     fcgi/go_profile.h \

@@ -26,6 +26,24 @@ struct taking {
 };
 
 static int
+taking_hidden(struct taking *t, uint32_t i)
+{
+	struct snapshot *s = t->s;
+	int64_t waiting = 0;
+	int r = go_hidden_init(&s->hidden[i], s->p, &s->readings[i]);
+
+	for (int turn = 0; turn < GO_HIDDEN_TURNS_MAX && r == 0; turn++) {
+		waiting = go_hidden_turn(&s->hidden[i], s->p, &s->readings[i], &s->places[i]);
+		if (waiting == 0)
+			break;
+		r = waiting < 0 ? (int)waiting : wait_names(&t->wait, &t->names, app_now_ms() + NAMES_MS);
+	}
+	if (r == 0)
+		go_hidden_end(&s->hidden[i], &s->readings[i]);
+	return r;
+}
+
+static int
 taking_read(struct taking *t)
 {
 	struct snapshot *s = t->s;
@@ -38,6 +56,8 @@ taking_read(struct taking *t)
 	s->n++;
 	if (r == 0)
 		r = wait_names(&t->wait, &t->names, app_now_ms() + NAMES_MS);
+	if (r == 0 && t->wish->hidden)
+		r = taking_hidden(t, s->n - 1);
 	if (r == -ENOMEM)
 		refusal_set(t->no, 503, 0, "the profile is too large: more than %u MB of stacks and names",
 			    PROFILE_MEMORY_MAX >> 20);
@@ -109,6 +129,7 @@ snapshot_fini(struct snapshot *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		reading_close(&s->readings[i]);
 		go_places_fini(&s->places[i]);
+		go_hidden_fini(&s->hidden[i]);
 	}
 	if (s->p)
 		profile_fini(s->p);

@@ -12,6 +12,7 @@
 
 #include "base/reading.h"
 #include "fcgi/app.h"
+#include "fcgi/go_hidden.h"
 #include "fcgi/go_places.h"
 #include "fcgi/intake.h"
 #include "fcgi/profile.h"
@@ -24,12 +25,14 @@ struct snapshot_wish {
 	uint32_t delta_ms; /* between two readings; 0: one only */
 	bool arm;          /* have all recorded from before the first reading until after the second */
 	bool creators;     /* with the go statements of goroutines */
+	bool hidden;       /* with what heap stacks leave out at their leaf */
 };
 
 struct snapshot {
 	struct profile *p;          /* owned: the executable's maps, places, names; no samples so far */
 	struct reading readings[2]; /* owned */
 	struct go_places places[2]; /* owned */
+	struct go_hidden hidden[2]; /* owned; without arrays where it was not asked for */
 	uint32_t n;                 /* readings */
 };
 
