@@ -17,8 +17,9 @@ enum go_bucket_type {
 	GO_BUCKET_MUTEX,
 };
 
-#define GO_BUCKET_HEAD    48u
-#define GO_BUCKET_PCS_MAX 1200u /* the runtime's maximum is 1024, and 7 to leave out (maxProfStackDepth, maxSkip) */
+#define GO_BUCKET_HEAD 48u
+#define GO_BUCKET_PCS_MAX                                                                                  \
+	1200u /* the runtime's maximum is 1024, and 7 to leave out (maxProfStackDepth, maxSkip) */
 
 /* The head, as it is in memory. */
 struct go_bucket {

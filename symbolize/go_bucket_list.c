@@ -9,12 +9,12 @@
 
 #include "symbolize/memory_window.h"
 
-#define AT_ONCE      8192u          /* records that are read together */
-#define RECORD_MAX   256u           /* bytes; it has 128, and 64 from Go 1.27 on */
-#define CYCLES       3              /* future ones of a record */
-#define CHECK_MIN    3              /* buckets from which on they say something together */
-#define NEAR_BYTES   1024           /* between two buckets: those of one chunk */
-#define ALLOCS_MAX   (UINT64_C(1) << 48)
+#define AT_ONCE    8192u /* records that are read together */
+#define RECORD_MAX 256u  /* bytes; it has 128, and 64 from Go 1.27 on */
+#define CYCLES     3     /* future ones of a record */
+#define CHECK_MIN  3     /* buckets from which on they say something together */
+#define NEAR_BYTES 1024  /* between two buckets: those of one chunk */
+#define ALLOCS_MAX (UINT64_C(1) << 48)
 
 /* ---- the walk */
 
@@ -82,7 +82,8 @@ go_bucket_list_read(struct go_bucket_list *l, struct go_node *n, uint64_t root, 
 		e = add_bucket(l, w, addr, type, &b);
 	memory_window_free(w);
 	if (e == -EBADMSG || e == -EFAULT)
-		return err_set(why, -EBADMSG, "built by %s: bucket %zu of its list makes no sense", n->version, l->n + 1);
+		return err_set(why, -EBADMSG, "built by %s: bucket %zu of its list makes no sense",
+			       n->version, l->n + 1);
 	return e == -EFBIG ? err_set(why, e, "more than %u buckets", GO_BUCKETS_MAX) : e;
 }
 
@@ -104,7 +105,8 @@ read_records(const struct go_bucket_list *l, struct go_node *n, size_t first, si
 	int e;
 
 	for (size_t i = 0; i < k; i++)
-		wants[i] = (struct memory_want){ l->at[first + i].record, records + i * bytes, (uint32_t)bytes, 0 };
+		wants[i] = (struct memory_want){ l->at[first + i].record, records + i * bytes,
+						 (uint32_t)bytes, 0 };
 	e = memory_read_many(n->mem, wants, k);
 	for (size_t i = 0; e == 0 && i < k; i++)
 		e = wants[i].error;
@@ -134,8 +136,8 @@ each_record(const struct go_bucket_list *l, struct go_node *n, size_t bytes,
 
 struct heap_take {
 	size_t cycle_bytes;
-	int cycle;                /* -1: unknown; CYCLES: all */
-	bool any;                 /* something is published */
+	int cycle; /* -1: unknown; CYCLES: all */
+	bool any;  /* something is published */
 	struct go_counts *counts;
 };
 
@@ -158,7 +160,8 @@ take_heap(void *ctx, size_t i, const unsigned char *record)
 }
 
 int
-go_bucket_list_heap_counts(const struct go_bucket_list *l, struct go_node *n, int cycle, struct go_counts *counts)
+go_bucket_list_heap_counts(const struct go_bucket_list *l, struct go_node *n, int cycle,
+			   struct go_counts *counts)
 {
 	struct heap_take t = { .cycle_bytes = n->at->mem_cycle_size, .cycle = cycle, .counts = counts };
 	size_t bytes = n->at->mem_record_size;
@@ -214,7 +217,9 @@ by_record(const void *a, const void *b)
 static uint64_t
 smallest_distance(const struct go_bucket_list *l)
 {
-	struct { uint64_t record, bucket; } *at = calloc(l->n, sizeof(*at));
+	struct {
+		uint64_t record, bucket;
+	} *at = calloc(l->n, sizeof(*at));
 	uint64_t best = UINT64_MAX;
 
 	if (!at)
@@ -271,6 +276,7 @@ go_bucket_list_check(const struct go_bucket_list *l, struct go_node *n, const st
 		return -ENOMEM;
 	if (wrong > l->n / 4 || bytes.wrong > l->n / 4 || distance < n->at->mem_record_size ||
 	    (n->guessed && distance > n->at->mem_record_size && distance < NEAR_BYTES))
-		return err_set(why, -ENOTSUP, "built by %s: its heap profile has a form that is not known", n->version);
+		return err_set(why, -ENOTSUP, "built by %s: its heap profile has a form that is not known",
+			       n->version);
 	return 0;
 }

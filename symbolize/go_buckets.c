@@ -30,16 +30,19 @@ struct reader {
 /* ---- the head */
 
 static const struct {
-	size_t root, bucket_type;
-	const char *name, *off;
+	size_t root; /* of the rate, in struct go_roots */
+	enum go_bucket_type type;
+	const char *rate, *off; /* what it is called; said where it is 0 */
 } kinds[] = {
 	[READING_HEAP] = { offsetof(struct go_roots, mem_profile_rate), GO_BUCKET_MEM, "runtime.MemProfileRate",
-			   "heap profiling is off in this program: its runtime.MemProfileRate is 0. The linker sets that "
-			   "where nothing refers to runtime.MemProfile; a program that imports runtime/pprof or "
-			   "net/http/pprof has heap profiles" },
+			   "heap profiling is off in this program: its runtime.MemProfileRate is 0. Go's linker "
+			   "sets that where nothing refers to runtime.MemProfile; a program that imports "
+			   "runtime/pprof or net/http/pprof has heap profiles" },
 	[READING_BLOCK] = { offsetof(struct go_roots, block_rate), GO_BUCKET_BLOCK, "the block profile's rate",
-			    "block profiling is off in this program: it has not called runtime.SetBlockProfileRate" },
-	[READING_MUTEX] = { offsetof(struct go_roots, mutex_fraction), GO_BUCKET_MUTEX, "the mutex profile's rate",
+			    "block profiling is off in this program: it has not called "
+			    "runtime.SetBlockProfileRate" },
+	[READING_MUTEX] = { offsetof(struct go_roots, mutex_fraction), GO_BUCKET_MUTEX,
+			    "the mutex profile's fraction",
 			    "mutex profiling is off in this program: it has not called "
 			    "runtime.SetMutexProfileFraction" },
 };
@@ -64,8 +67,8 @@ set_rate(struct reader *r)
 		}
 	}
 	if (h->rate < 0)
-		return reading_writer_note(r->w, "%s was not found in this program, built by %s", kinds[r->kind].name,
-					   r->n->version);
+		return reading_writer_note(r->w, "%s was not found in this program, built by %s",
+					   kinds[r->kind].rate, r->n->version);
 	return h->rate == 0 ? reading_writer_note(r->w, "%s", kinds[r->kind].off) : 0;
 }
 
@@ -136,7 +139,8 @@ take_counts(struct reader *r)
 		r->before = r->counts;
 		r->counts = swap;
 		if (heap)
-			e = go_bucket_list_heap_counts(&r->list, r->n, has_cycle ? (int)(cycle % 3) : -1, r->counts);
+			e = go_bucket_list_heap_counts(&r->list, r->n, has_cycle ? (int)(cycle % 3) : -1,
+						       r->counts);
 		else
 			e = go_bucket_list_wait_counts(&r->list, r->n, r->counts);
 		if (e == 0 && heap && has_cycle)
@@ -217,11 +221,11 @@ int
 go_buckets_read(struct go_node *n, enum reading_kind kind, struct reading_writer *w, struct err *why)
 {
 	struct reader r = { .n = n, .kind = kind, .w = w };
-	uint64_t root = n->roots.buckets[kinds[kind].bucket_type - 1];
+	uint64_t root = n->roots.buckets[kinds[kind].type - 1];
 	int e = fill_head(&r);
 
 	if (e == 0 && root)
-		e = go_bucket_list_read(&r.list, n, root, (enum go_bucket_type)kinds[kind].bucket_type, why);
+		e = go_bucket_list_read(&r.list, n, root, kinds[kind].type, why);
 	if (e == 0)
 		e = read_rows(&r, why);
 	go_bucket_list_fini(&r.list);

@@ -15,11 +15,11 @@
 
 /* What is known of a pc. */
 struct site {
-	uint64_t pc;     /* 0: a free slot */
-	uint64_t next;   /* the pc that an inlined call implies behind it; 0: it is not inlined */
-	uint8_t is_go;   /* in a Go function */
-	uint8_t elided;  /* `next` is of a wrapper, and left out behind this one */
-	uint8_t starts;  /* it is where a function begins: no call is in front of it */
+	uint64_t pc;    /* 0: a free slot */
+	uint64_t next;  /* the pc that an inlined call implies behind it; 0: it is not inlined */
+	uint8_t is_go;  /* in a Go function */
+	uint8_t elided; /* `next` is of a wrapper, and left out behind this one */
+	uint8_t starts; /* it is where a function begins: no call is in front of it */
 };
 
 struct go_expand {
@@ -210,7 +210,8 @@ struct expansion {
 static bool
 put(struct expansion *to, const struct site *s, bool implied)
 {
-	/* CallersFrames backs up by one into the call, but not out of the function; its user adds the one. */
+	/* CallersFrames backs up by one into the call, but not out of the function; its user adds the one.
+	 */
 	uint64_t pc = s->starts ? s->pc + 1 : s->pc;
 
 	if (to->n == to->max)

@@ -16,7 +16,7 @@
 #define PROBE_BYTES    16                  /* of the function table's header, that no relocation changes */
 #define DEPTH_OLD      32u
 #define DEPTH_DEFAULT  128u
-#define DEPTH_MAX      1024u               /* maxProfStackDepth (runtime/mprof.go) */
+#define DEPTH_MAX      1024u /* maxProfStackDepth (runtime/mprof.go) */
 
 /* ---- the version */
 
@@ -93,13 +93,15 @@ find_bias(struct go_node *n, uint64_t record, struct err *why)
 	if (e > 0)
 		return 0;
 	return e < 0 ? err_set(why, e, "the process has gone")
-		     : err_set(why, -EBADMSG, "the Go program of the executable is not in the process's memory");
+		     : err_set(why, -EBADMSG,
+			       "the Go program of the executable is not in the process's memory");
 }
 
 static int
 read_spans(struct go_node *n, uint64_t record, struct err *why)
 {
-	const uint16_t at[GO_SPANS_MAX] = { n->at->md_noptrdata, n->at->md_data, n->at->md_bss, n->at->md_noptrbss };
+	const uint16_t at[GO_SPANS_MAX] = { n->at->md_noptrdata, n->at->md_data, n->at->md_bss,
+					    n->at->md_noptrbss };
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < GO_SPANS_MAX; i++) {
@@ -127,8 +129,8 @@ open_program(struct go_node *n, struct err *why)
 		return e;
 	go_reloc_init(&reloc, n->im);
 	if (go_moduledata_find(&record, &n->module, &reloc) < 0)
-		return err_set(why, -ENOTSUP, "built by %s: the linker's record of the program was not found",
-			       n->version);
+		return err_set(why, -ENOTSUP,
+			       "built by %s: the linker's record of the program was not found", n->version);
 	e = find_bias(n, record.vaddr, why);
 	if (e == 0)
 		e = read_spans(n, record.vaddr, why);
@@ -138,7 +140,8 @@ open_program(struct go_node *n, struct err *why)
 		e = go_node_look(n, why);
 	/* Bytes where a new version has something else are told by the lists that must be there. */
 	if (e == 0 && n->guessed && (!n->roots.allgs || !n->roots.allm))
-		e = err_set(why, -ENOTSUP, "built by %s: how it keeps its goroutines and threads is not known",
+		e = err_set(why, -ENOTSUP,
+			    "built by %s: how it keeps its goroutines and threads is not known",
 			    n->version);
 	return e;
 }

@@ -21,13 +21,7 @@
 #include "symbolize/memory.h"
 #include "symbolize/ticks.h"
 
-enum {
-	GO_SPAN_NOPTRDATA,
-	GO_SPAN_DATA,
-	GO_SPAN_BSS,
-	GO_SPAN_NOPTRBSS,
-	GO_SPANS_MAX
-};
+enum { GO_SPAN_NOPTRDATA, GO_SPAN_DATA, GO_SPAN_BSS, GO_SPAN_NOPTRBSS, GO_SPANS_MAX };
 
 #define GO_WORDS_MAX 32 /* candidates that are kept of one ballot (go_vote.h) */
 
@@ -39,25 +33,25 @@ struct go_words {
 
 /* Addresses of the runtime's variables, run-time; 0: not found. */
 struct go_roots {
-	uint64_t buckets[3];     /* mbuckets, bbuckets, xbuckets; 0 also where the list is still empty */
-	uint64_t allgs;          /* the slice */
+	uint64_t buckets[3]; /* mbuckets, bbuckets, xbuckets; 0 also where the list is still empty */
+	uint64_t allgs;      /* the slice */
 	uint64_t allm;
 	uint64_t mem_profile_rate, block_rate, mutex_fraction; /* 8 bytes each, found by votes */
-	uint64_t mprof_cycle;    /* 4 bytes; in Go 1.18 the cycle, later twice the cycle and a flag */
-	uint64_t gomaxprocs;     /* 4 bytes */
-	uint64_t stack_depth;    /* debug.profstackdepth, 4 bytes; since Go 1.23 */
+	uint64_t mprof_cycle; /* 4 bytes; in Go 1.18 the cycle, later twice the cycle and a flag */
+	uint64_t gomaxprocs;  /* 4 bytes */
+	uint64_t stack_depth; /* debug.profstackdepth, 4 bytes; since Go 1.23 */
 };
 
 struct go_node {
-	struct memory *mem;          /* borrowed */
-	const struct image *im;      /* borrowed: the executable */
-	struct go_module module;     /* owned */
-	const struct go_offsets *at; /* the version's column */
+	struct memory *mem;           /* borrowed */
+	const struct image *im;       /* borrowed: the executable */
+	struct go_module module;      /* owned */
+	const struct go_offsets *at;  /* the version's column */
 	char version[GO_VERSION_MAX]; /* "go1.21.13", cleaned to printable ASCII */
 	uint32_t minor;
-	bool guessed;                /* newer than any column: the newest is tried, and must prove itself */
+	bool guessed; /* newer than any column: the newest is tried, and must prove itself */
 	bool cgo;
-	uint64_t bias;               /* run-time address - link-time address */
+	uint64_t bias;                     /* run-time address - link-time address */
 	struct go_span data[GO_SPANS_MAX]; /* by GO_SPAN_*; run-time */
 	struct go_roots roots;
 	struct go_words bucket_words, allgs_words, allm_words, ticks_words;

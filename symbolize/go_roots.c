@@ -13,7 +13,7 @@
 #define SLICE_MAX (4u << 20) /* goroutines */
 #define GS_LOOKED 16u        /* of them that are looked at */
 #define MS_LOOKED 4u
-#define TRIES     3          /* at lists that may be in change */
+#define TRIES     3 /* at lists that may be in change */
 
 /* ---- votes */
 
@@ -35,6 +35,7 @@ go_roots_vote(struct go_node *n)
 		{ GO_BALLOT_BLOCK_RATE, &n->roots.block_rate },
 		{ GO_BALLOT_MUTEX_RATE, &n->roots.mutex_fraction },
 		{ GO_BALLOT_CYCLE, &n->roots.mprof_cycle },
+		{ GO_BALLOT_CYCLE_CALLED, &n->roots.mprof_cycle },
 		{ GO_BALLOT_GOMAXPROCS, &n->roots.gomaxprocs },
 		{ GO_BALLOT_DEPTH, &n->roots.stack_depth },
 	};
@@ -43,13 +44,15 @@ go_roots_vote(struct go_node *n)
 
 	if (!tallies)
 		return -ENOMEM;
+	n->roots = (struct go_roots){ .allgs = 0 };
 	for (size_t i = 0; i < GO_SPANS_MAX; i++)
 		data[i] = (struct go_span){ n->data[i].start - n->bias, n->data[i].end - n->bias };
 	go_vote(&n->module, data, GO_SPANS_MAX, tallies, &n->cgo);
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		uint64_t at = go_vote_winner(plain[i].ballot, &tallies[plain[i].ballot]);
 
-		*plain[i].root = at ? at + n->bias : 0;
+		if (at && !*plain[i].root)
+			*plain[i].root = at + n->bias;
 	}
 	take_words(n, &tallies[GO_BALLOT_BUCKETS], &n->bucket_words);
 	take_words(n, &tallies[GO_BALLOT_ALLGS], &n->allgs_words);
@@ -67,7 +70,8 @@ starts_function(const struct go_node *n, uint64_t pc)
 {
 	struct go_func f;
 
-	return pc && go_func_find(&n->module, go_node_link_pc(n, pc), &f) && f.entry == go_node_link_pc(n, pc);
+	return pc && go_func_find(&n->module, go_node_link_pc(n, pc), &f) &&
+	       f.entry == go_node_link_pc(n, pc);
 }
 
 /* Some g's, as go_g.h reads them. Returns how many start a function, -EBADMSG where one is none. */

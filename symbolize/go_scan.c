@@ -63,7 +63,8 @@ scan_span(struct scan *s, const struct go_span *span)
 	struct go_span words = { (span->start + 7) & ~(uint64_t)7, span->end & ~(uint64_t)7 };
 	int e = 0;
 
-	for (uint64_t page = words.start & ~mask; e == 0 && page < words.end && s->left > 0; page += RUN_BYTES) {
+	for (uint64_t page = words.start & ~mask; e == 0 && page < words.end && s->left > 0;
+	     page += RUN_BYTES) {
 		uint64_t pages = (words.end - page + mask) / MEMORY_PAGE;
 
 		e = scan_pages(s, &words, page, pages < RUN_PAGES ? (size_t)pages : RUN_PAGES);
@@ -72,7 +73,8 @@ scan_span(struct scan *s, const struct go_span *span)
 }
 
 int
-go_scan(struct go_node *n, int (*look)(void *ctx, uint64_t addr, const uint64_t *words, size_t n_words), void *ctx)
+go_scan(struct go_node *n, int (*look)(void *ctx, uint64_t addr, const uint64_t *words, size_t n_words),
+	void *ctx)
 {
 	struct scan s = { .n = n, .look = look, .ctx = ctx, .left = GO_SCAN_MAX };
 	int e = 0;

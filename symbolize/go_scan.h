@@ -1,7 +1,8 @@
 /*
  * go_scan.h - a look through a Go program's variables, for what no function names.
  *
- * Only pages that the node has touched are read: elsewhere there is nothing but zeros, and what the file says.
+ * Only pages that the node has touched are read: elsewhere there is nothing but zeros, and what the file
+ * says.
  */
 #ifndef PPD_SYMBOLIZE_GO_SCAN_H
 #define PPD_SYMBOLIZE_GO_SCAN_H
@@ -18,7 +19,8 @@
  * -errno. A run ends where the memory does, or after 64 KB: what lies across that is not seen.
  * Returns what it returned last.
  */
-int go_scan(struct go_node *n, int (*look)(void *ctx, uint64_t addr, const uint64_t *words, size_t n_words), void *ctx);
+int go_scan(struct go_node *n, int (*look)(void *ctx, uint64_t addr, const uint64_t *words, size_t n_words),
+	    void *ctx);
 
 /* Is it an address of memory that a Go heap may be in: writable, without a file behind it? */
 bool go_scan_is_heap(const struct go_node *n, uint64_t addr);

@@ -65,6 +65,13 @@ static const struct {
 		{ "runtime.mProf_Flush", LOAD4 | ADDRESS },
 		{ "runtime.mProf_FlushLocked", LOAD4 }, /* Go 1.18 */
 		{ "runtime.gcMarkTermination", LOAD4 | ADDRESS } } },
+	/* Its methods are given its address. That of a lock is as frequent, but not where the cycle is turned. */
+	[GO_BALLOT_CYCLE_CALLED] = { 4, 3, 1, {
+		{ "runtime.mProf_NextCycle", ADDRESS },
+		{ "runtime.mProf_Malloc", ADDRESS },
+		{ "runtime.mProf_Free", ADDRESS },
+		{ "runtime.mProf_PostSweep", ADDRESS },
+		{ "runtime.mProf_Flush", ADDRESS } } },
 	[GO_BALLOT_GOMAXPROCS] = { 4, 4, 0, {
 		{ "runtime.flushallmcaches", LOAD4 },
 		{ "runtime.handoffp", LOAD4 },

@@ -16,16 +16,17 @@
 #include "symbolize/go_module.h"
 
 enum go_ballot {
-	GO_BALLOT_MEM_RATE,   /* runtime.MemProfileRate */
-	GO_BALLOT_BLOCK_RATE, /* runtime.blockprofilerate */
-	GO_BALLOT_MUTEX_RATE, /* runtime.mutexprofilerate */
-	GO_BALLOT_CYCLE,      /* runtime.mProfCycle (mProf.cycle in Go 1.18) */
-	GO_BALLOT_GOMAXPROCS, /* runtime.gomaxprocs */
-	GO_BALLOT_DEPTH,      /* runtime.debug.profstackdepth, since Go 1.23 */
-	GO_BALLOT_BUCKETS,    /* candidates: mbuckets, bbuckets, xbuckets are among them */
-	GO_BALLOT_ALLGS,      /* candidates */
-	GO_BALLOT_ALLM,       /* candidates */
-	GO_BALLOT_TICKS,      /* candidates for runtime.ticks.val */
+	GO_BALLOT_MEM_RATE,     /* runtime.MemProfileRate */
+	GO_BALLOT_BLOCK_RATE,   /* runtime.blockprofilerate */
+	GO_BALLOT_MUTEX_RATE,   /* runtime.mutexprofilerate */
+	GO_BALLOT_CYCLE,        /* runtime.mProfCycle (mProf.cycle in Go 1.18) */
+	GO_BALLOT_CYCLE_CALLED, /* the same, where nothing is inlined */
+	GO_BALLOT_GOMAXPROCS,   /* runtime.gomaxprocs */
+	GO_BALLOT_DEPTH,        /* runtime.debug.profstackdepth, since Go 1.23 */
+	GO_BALLOT_BUCKETS,      /* candidates: mbuckets, bbuckets, xbuckets are among them */
+	GO_BALLOT_ALLGS,        /* candidates */
+	GO_BALLOT_ALLM,         /* candidates */
+	GO_BALLOT_TICKS,        /* candidates for runtime.ticks.val */
 	GO_BALLOTS
 };
 

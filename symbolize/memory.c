@@ -9,10 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAPS_CHUNK     65536         /* bytes of maps that are read at a time; a line is shorter */
-#define RUN_BYTES_MAX  ((size_t)256 << 10) /* wants that are merged into one call */
-#define PAGEMAP_CHUNK  512           /* entries that are read at a time */
-#define PAGEMAP_TOUCHED (UINT64_C(3) << 62) /* present, swapped (the kernel's admin-guide/mm/pagemap.rst) */
+#define MAPS_CHUNK      65536               /* bytes of maps that are read at a time; a line is shorter */
+#define RUN_BYTES_MAX   ((size_t)256 << 10) /* wants that are merged into one call */
+#define PAGEMAP_CHUNK   512                 /* entries that are read at a time */
+#define PAGEMAP_TOUCHED (UINT64_C(3) << 62) /* present, swapped (the kernel's admin-guide/mm/pagemap.rst)  \
+					     */
 
 /* ---- maps */
 

@@ -20,31 +20,32 @@
 #include "base/err.h"
 
 #define MEMORY_RANGES_MAX 65536
-#define MEMORY_PAGE 4096u /* bytes; on a machine with larger ones, parts of a page */
+#define MEMORY_PAGE       4096u /* bytes; on a machine with larger ones, parts of a page */
 
-#define MEMORY_READ 1u
+#define MEMORY_READ  1u
 #define MEMORY_WRITE 2u
-#define MEMORY_EXEC 4u
-#define MEMORY_FILE 8u /* has a file behind it */
+#define MEMORY_EXEC  4u
+#define MEMORY_FILE  8u /* has a file behind it */
 
 struct memory_range {
 	uint64_t start, end;
-	uint64_t pgoff;      /* with a file */
-	uint64_t dev, ino;   /* dev: as /proc/PID/maps has it, major << 32 | minor; 0, 0: anonymous */
-	uint32_t flags;      /* MEMORY_* */
+	uint64_t pgoff;    /* with a file */
+	uint64_t dev, ino; /* dev: as /proc/PID/maps has it, major << 32 | minor; 0, 0: anonymous */
+	uint32_t flags;    /* MEMORY_* */
 };
 
 struct memory {
 	/* As pread(2): bytes, 0 or -errno. In tests a fake takes its place. */
 	ssize_t (*pread)(void *ctx, void *to, size_t n, uint64_t addr);
 	void *ctx;
-	int mem_fd, maps_fd, pagemap_fd;  /* borrowed; -1: none (a fake; no pagemap: nothing is bridged) */
-	struct memory_range *ranges;      /* owned; ascending */
+	int mem_fd, maps_fd, pagemap_fd; /* borrowed; -1: none (a fake; no pagemap: nothing is bridged) */
+	struct memory_range *ranges;     /* owned; ascending */
 	size_t n_ranges;
-	uint64_t calls, bytes;            /* what was read so far, to be told */
+	uint64_t calls, bytes; /* what was read so far, to be told */
 };
 
-/* The descriptors stay the caller's; m must not be moved afterwards. Reads the maps. Returns 0 or -errno with the reason
+/* The descriptors stay the caller's; m must not be moved afterwards. Reads the maps. Returns 0 or -errno
+ * with the reason
  * (-ESRCH: the process has gone). */
 int memory_open(struct memory *m, int mem_fd, int maps_fd, int pagemap_fd, struct err *why);
 void memory_close(struct memory *m);

@@ -1,7 +1,8 @@
 /*
- * A Go program's memory: whatever stands in place of the runtime's structures, a reading is refused, or is one
- * that reading_open() takes. Two bytes say the version and what to read; then come the variables (BYTES_VARS),
- * and the heap. Buckets get the hash that they should have, or nothing behind that would ever be reached.
+ * A Go program's memory: whatever stands in place of the runtime's structures, a reading is refused, or is
+ * one that reading_open() takes. Two bytes say the version and what to read; then come the variables
+ * (BYTES_VARS), and the heap. Buckets get the hash that they should have, or nothing behind that would ever
+ * be reached.
  */
 #include "config.h"
 
@@ -27,7 +28,7 @@
 #define HEAP       0x10000u
 #define VARS_BYTES 256u
 #define HEAP_BYTES 0x10000u
-#define BUCKETS    VARS         /* three words */
+#define BUCKETS    VARS /* three words */
 #define RATES      (VARS + 32)
 #define CYCLE      (VARS + 56)
 #define ALLGS      (VARS + 64)
@@ -41,13 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct go_made_func funcs[] = {
 	{ "runtime.goexit", .flag = 1, .sp = { { 0, 0x100 } } },
 	{ "runtime.main", .sp = { { 0, 16 }, { 24, 0xf0 } } },
-	{ "main.outer", .sp = { { 0, 16 }, { 40, 0xf0 } }, .inlined = { { -1, 64 }, { 1, 64 }, { 0, 64 }, { -1, 64 } },
+	{ "main.outer", .sp = { { 0, 16 }, { 40, 0xf0 } },
+	  .inlined = { { -1, 64 }, { 1, 64 }, { 0, 64 }, { -1, 64 } },
 	  .calls = { { "main.in1", 20, 0 }, { "main.in2", 160, GO_MADE_WRAPPER } } },
-	{ "main.ring", .sp = { { 8, 0x100 } }, .inlined = { { 0, 0x100 } }, .calls = { { "main.again", 8, 0 } } },
+	{ "main.ring", .sp = { { 8, 0x100 } }, .inlined = { { 0, 0x100 } },
+	  .calls = { { "main.again", 8, 0 } } },
 	{ "runtime.gopark", .sp = { { 0, 16 }, { 16, 0xf0 } } },
 };
 
-static const enum reading_kind kinds[] = { READING_HEAP,	READING_BLOCK,	   READING_MUTEX,
+static const enum reading_kind kinds[] = { READING_HEAP,         READING_BLOCK,     READING_MUTEX,
 					   READING_THREADCREATE, READING_GOROUTINE, READING_LEAK };
 
 static void

@@ -3,9 +3,9 @@
  *
  *   go_probe PID roots     where the runtime's variables are, and how the program was known
  *   go_probe PID KIND [N]  heap, block, mutex, threadcreate: the head, the notes, then a bucket a line: its
- *                          size, numbers, "@", and pcs as Go's debug=1 has them ("~" in front of one that an inlined
- *                          call implies, "=" of one that begins a function). N: read so many times; how long each
- *                          took is told on the error output
+ *                          size, numbers, "@", and pcs as Go's debug=1 has them ("~" in front of one that
+ * an inlined call implies, "=" of one that begins a function). N: read so many times; how long each took is
+ * told on the error output
  */
 #include "config.h"
 
@@ -65,12 +65,12 @@ print_roots(const struct go_node *n)
 		{ "profstackdepth", n->roots.stack_depth },
 	};
 
-	printf("version %s minor %u guessed %d cgo %d bias %" PRIx64 "\n", n->version, n->minor, n->guessed, n->cgo,
-	       n->bias);
+	printf("version %s minor %u guessed %d cgo %d bias %" PRIx64 "\n", n->version, n->minor, n->guessed,
+	       n->cgo, n->bias);
 	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
 		printf("%s %" PRIx64 "\n", roots[i].name, roots[i].at);
-	printf("candidates: buckets %zu allgs %zu allm %zu ticks %zu\n", n->bucket_words.n, n->allgs_words.n,
-	       n->allm_words.n, n->ticks_words.n);
+	printf("candidates: buckets %zu allgs %zu allm %zu ticks %zu\n", n->bucket_words.n,
+	       n->allgs_words.n, n->allm_words.n, n->ticks_words.n);
 	printf("%" PRIu64 " calls, %" PRIu64 " bytes\n", n->mem->calls, n->mem->bytes);
 }
 
@@ -101,8 +101,8 @@ print_reading(const struct reading *r)
 		const struct reading_bucket *b = &r->buckets[i];
 		const struct reading_stack *s = &r->stacks[b->stack];
 
-		printf("%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " @", b->size, b->values[0],
-		       b->values[1], b->values[2], b->values[3]);
+		printf("%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " @", b->size,
+		       b->values[0], b->values[1], b->values[2], b->values[3]);
 		for (uint32_t k = 0; k < s->n; k++) {
 			uint64_t pc = r->pcs[s->first + k];
 
@@ -129,7 +129,8 @@ read_kind(struct go_node *n, enum reading_kind kind, int fd, struct err *why)
 	int e = reading_writer_new(&w, kind);
 
 	if (e == 0)
-		e = kind == READING_THREADCREATE ? go_threads_read(n, w, why) : go_buckets_read(n, kind, w, why);
+		e = kind == READING_THREADCREATE ? go_threads_read(n, w, why)
+						 : go_buckets_read(n, kind, w, why);
 	if (e == 0)
 		e = reading_writer_finish(w, fd, why);
 	reading_writer_free(w);

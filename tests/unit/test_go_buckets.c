@@ -20,22 +20,23 @@
 #include "tests/unit/fake_memory.h"
 #include "tests/unit/go_maker.h"
 
-#define VARS   0x500000u /* where the runtime's variables are */
-#define CHUNK  0x7000000000u /* where its buckets are */
-#define BYTES  0x10000u
-#define HEADS  VARS /* mbuckets, bbuckets, xbuckets */
-#define RATES  (VARS + 64) /* of the three */
-#define CYCLE  (VARS + 128)
-#define PROCS  (VARS + 136)
-#define DEPTH  (VARS + 144)
-#define TICKS  (VARS + 152)
+#define VARS  0x500000u     /* where the runtime's variables are */
+#define CHUNK 0x7000000000u /* where its buckets are */
+#define BYTES 0x10000u
+#define HEADS VARS        /* mbuckets, bbuckets, xbuckets */
+#define RATES (VARS + 64) /* of the three */
+#define CYCLE (VARS + 128)
+#define PROCS (VARS + 136)
+#define DEPTH (VARS + 144)
+#define TICKS (VARS + 152)
 #define PC(n) (GO_MADE_TEXT + (n))
 
 enum { PLAIN, OUTER, FUNCTIONS };
 
 static const struct go_made_func funcs[FUNCTIONS] = {
 	[PLAIN] = { "main.plain" },
-	[OUTER] = { "main.outer", .inlined = { { -1, 64 }, { 0, 64 }, { -1, 128 } }, .calls = { { "main.in", 20, 0 } } },
+	[OUTER] = { "main.outer", .inlined = { { -1, 64 }, { 0, 64 }, { -1, 128 } },
+		    .calls = { { "main.in", 20, 0 } } },
 };
 
 static struct {
@@ -200,7 +201,8 @@ expect_row(uint64_t i, int64_t a, int64_t b, int64_t c, int64_t d)
 	assert_int_equal(v[3], d);
 }
 
-static const uint64_t stack_a[] = { PC(10), PC(20), PC(30) }, stack_b[] = { PC(11) }, stack_c[] = { PC(12), PC(13) };
+static const uint64_t stack_a[] = { PC(10), PC(20), PC(30) }, stack_b[] = { PC(11) },
+		      stack_c[] = { PC(12), PC(13) };
 
 static void
 the_heap_s_head_says_rate_collections_and_processors(void **state)
@@ -459,15 +461,15 @@ a_bucket_that_does_not_prove_itself_is_refused(void **state)
 	const struct {
 		uint64_t at, value;
 	} spoiled[] = {
-		{ head + 8, CHUNK + 4 },             /* allnext: not aligned */
-		{ head + 8, 0xdead0000 },            /* nowhere */
-		{ head + 8, CHUNK + 0x8000 },        /* zeros */
-		{ head + 16, GO_BUCKET_BLOCK },      /* of another list */
-		{ head + 24, 99 },                   /* hash */
-		{ head + 32, 17 },                   /* size */
+		{ head + 8, CHUNK + 4 },              /* allnext: not aligned */
+		{ head + 8, 0xdead0000 },             /* nowhere */
+		{ head + 8, CHUNK + 0x8000 },         /* zeros */
+		{ head + 16, GO_BUCKET_BLOCK },       /* of another list */
+		{ head + 24, 99 },                    /* hash */
+		{ head + 32, 17 },                    /* size */
 		{ head + 40, GO_BUCKET_PCS_MAX + 1 }, /* pcs */
 		{ head + 40, UINT64_MAX },
-		{ a - 8, 1 },                        /* a pc */
+		{ a - 8, 1 }, /* a pc */
 	};
 
 	(void)state;
@@ -499,7 +501,8 @@ records_of_another_form_are_refused(void **state)
 	(void)state;
 	/* Of a version that has records of 64 bytes, taken for one that has 128. */
 	for (int i = 0; i < 5; i++)
-		put_cycle(add(GO_BUCKET_MEM, 16 + 8 * (uint64_t)i, stack_a, 3, 64), 0, 10, 4, 16 + 8 * (uint64_t)i);
+		put_cycle(add(GO_BUCKET_MEM, 16 + 8 * (uint64_t)i, stack_a, 3, 64), 0, 10, 4,
+			  16 + 8 * (uint64_t)i);
 	assert_int_equal(read_it(READING_HEAP), -ENOTSUP);
 	/* The other way. */
 	make_node(27);
@@ -518,21 +521,27 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_heap_s_head_says_rate_collections_and_processors, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_published_and_what_is_being_published_are_added, setup,
+		cmocka_unit_test_setup_teardown(the_heap_s_head_says_rate_collections_and_processors, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_is_published_and_what_is_being_published_are_added,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(before_the_first_collection_all_is_added, setup, teardown),
 		cmocka_unit_test_setup_teardown(go_1_27_counts_no_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_go_1_18_the_cycle_stands_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_the_cycle_only_what_is_published_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_the_cycle_only_what_is_published_is_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(counts_that_were_in_change_are_read_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_cycle_that_never_stops_turning_ends_all_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cycle_that_never_stops_turning_ends_all_the_same, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(waits_are_given_as_stored, setup, teardown),
 		cmocka_unit_test_setup_teardown(stacks_of_waits_are_expanded_since_1_23, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_profile_that_is_switched_off_says_so, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_rate_that_was_not_found_or_is_none_is_unknown, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_runtime_s_own_measure_of_its_ticks_is_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_bucket_that_does_not_prove_itself_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rate_that_was_not_found_or_is_none_is_unknown, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_runtime_s_own_measure_of_its_ticks_is_taken, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_bucket_that_does_not_prove_itself_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_list_that_is_a_ring_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(records_of_another_form_are_refused, setup, teardown),
 	};

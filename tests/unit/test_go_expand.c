@@ -81,9 +81,12 @@ static void
 implied_frames_of_a_logical_stack_are_told(void **state)
 {
 	uint64_t stack[] = { pc(OUTER, 100), pc(OUTER, 161), pc(OUTER, 21), pc(PLAIN, 30), pc(OUTER, 140),
-			     pc(OUTER, 21), pc(OUTER, 21), 0x1234, pc(PLAIN, 7) };
-	const uint64_t want[] = { pc(OUTER, 100), IMPLIED(pc(OUTER, 161)), IMPLIED(pc(OUTER, 21)), pc(PLAIN, 30),
-				  pc(OUTER, 140), IMPLIED(pc(OUTER, 21)), pc(OUTER, 21), 0x1234, pc(PLAIN, 7) };
+			     pc(OUTER, 21),  pc(OUTER, 21),  0x1234,        pc(PLAIN, 7) };
+	const uint64_t want[] = {
+		pc(OUTER, 100), IMPLIED(pc(OUTER, 161)), IMPLIED(pc(OUTER, 21)), pc(PLAIN, 30),
+		pc(OUTER, 140), IMPLIED(pc(OUTER, 21)),  pc(OUTER, 21),          0x1234,
+		pc(PLAIN, 7)
+	};
 
 	(void)state;
 	/* Twice: what was remembered is the same. */
@@ -108,8 +111,9 @@ static void
 a_physical_stack_gets_its_implied_frames(void **state)
 {
 	const uint64_t stack[] = { pc(OUTER, 100), pc(PLAIN, 30), pc(OUTER, 140), pc(PLAIN, 7) };
-	const uint64_t want[] = { pc(OUTER, 100), IMPLIED(pc(OUTER, 161)), IMPLIED(pc(OUTER, 21)), pc(PLAIN, 30),
-				  pc(OUTER, 140), IMPLIED(pc(OUTER, 21)), pc(PLAIN, 7) };
+	const uint64_t want[] = { pc(OUTER, 100), IMPLIED(pc(OUTER, 161)), IMPLIED(pc(OUTER, 21)),
+				  pc(PLAIN, 30),  pc(OUTER, 140),          IMPLIED(pc(OUTER, 21)),
+				  pc(PLAIN, 7) };
 	uint64_t out[MAX];
 
 	(void)state;
@@ -135,8 +139,8 @@ static void
 wrappers_are_left_out_but_for_panics(void **state)
 {
 	const uint64_t stack[] = { pc(WRAPPED, 40), pc(PANICS, 40), pc(PLAIN, 30) };
-	const uint64_t want[] = { pc(WRAPPED, 40), IMPLIED(pc(WRAPPED, 9)), pc(PANICS, 40),
-				  IMPLIED(pc(PANICS, 71)), IMPLIED(pc(PANICS, 9)), pc(PLAIN, 30) };
+	const uint64_t want[] = { pc(WRAPPED, 40),         IMPLIED(pc(WRAPPED, 9)), pc(PANICS, 40),
+				  IMPLIED(pc(PANICS, 71)), IMPLIED(pc(PANICS, 9)),  pc(PLAIN, 30) };
 	uint64_t out[MAX], logical[6];
 
 	(void)state;
@@ -150,7 +154,8 @@ wrappers_are_left_out_but_for_panics(void **state)
 static void
 what_is_no_go_function_is_left_out_and_nothing_becomes_the_pc_1(void **state)
 {
-	const uint64_t stack[] = { UINT64_MAX, pc(PLAIN, 30), 0, 0x1234 }, want[] = { pc(PLAIN, 30) }, none[] = { 1 };
+	const uint64_t stack[] = { UINT64_MAX, pc(PLAIN, 30), 0, 0x1234 }, want[] = { pc(PLAIN, 30) },
+		       none[] = { 1 };
 	uint64_t out[MAX];
 
 	(void)state;
@@ -198,16 +203,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(implied_frames_of_a_logical_stack_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(implied_frames_of_a_logical_stack_are_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(
-			a_stack_that_is_cut_inside_of_inlined_calls_is_marked_as_far_as_it_goes, setup, teardown),
+			a_stack_that_is_cut_inside_of_inlined_calls_is_marked_as_far_as_it_goes, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(a_physical_stack_gets_its_implied_frames, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_last_frame_is_left_to_whoever_names_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_frame_is_left_to_whoever_names_it, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(wrappers_are_left_out_but_for_panics, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_go_function_is_left_out_and_nothing_becomes_the_pc_1, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(the_entry_of_a_function_is_shown_as_the_byte_behind_it, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_no_go_function_is_left_out_and_nothing_becomes_the_pc_1, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_entry_of_a_function_is_shown_as_the_byte_behind_it,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(inlined_calls_that_are_a_ring_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_number_of_pcs_is_looked_up, setup, teardown),
 	};

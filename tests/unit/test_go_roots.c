@@ -23,7 +23,19 @@
 #define HEAP   0xc000000000u
 #define MEMREC 512u
 
-enum { ALLOCMCACHE, PROFILEALLOC, MALLOCGC, SCHEDINIT, MALLOC2, STKBUCKET, ALLGADD, MCOMMONINIT, MAIN, WORK, FUNCTIONS };
+enum {
+	ALLOCMCACHE,
+	PROFILEALLOC,
+	MALLOCGC,
+	SCHEDINIT,
+	MALLOC2,
+	STKBUCKET,
+	ALLGADD,
+	MCOMMONINIT,
+	MAIN,
+	WORK,
+	FUNCTIONS
+};
 
 static const struct go_made_func funcs[FUNCTIONS] = {
 	[ALLOCMCACHE] = { "runtime.allocmcache" },
@@ -82,8 +94,8 @@ use(uint32_t func, const char *op, size_t n, uint64_t variable, unsigned int tai
 	t.code[func] += (uint32_t)n + 4 + tail;
 }
 
-#define LOAD8(func, variable) use(func, "\x90\x48\x8b\x0d", 4, variable, 0)
-#define LEA(func, variable) use(func, "\x90\x4c\x8d\x05", 4, variable, 0)
+#define LOAD8(func, variable)      use(func, "\x90\x48\x8b\x0d", 4, variable, 0)
+#define LEA(func, variable)        use(func, "\x90\x4c\x8d\x05", 4, variable, 0)
 #define STORE8_IMM(func, variable) use(func, "\x48\xc7\x05", 3, variable, 4)
 
 static void
@@ -115,13 +127,13 @@ make_image(void)
 	memcpy(t.file + GO_MADE_BYTES, t.text, sizeof(t.text));
 	t.made.im.data = t.file;
 	t.made.im.size = sizeof(t.file);
-	t.made.im.segments[1] = (struct image_segment){ PT_LOAD, PF_R | PF_X, GO_MADE_BYTES, GO_MADE_TEXT,
-							sizeof(t.text), sizeof(t.text) };
+	t.made.im.segments[1] = (struct image_segment){ PT_LOAD,      PF_R | PF_X,    GO_MADE_BYTES,
+							GO_MADE_TEXT, sizeof(t.text), sizeof(t.text) };
 	t.made.im.n_segments = 2;
 }
 
-#define G(i) (HEAP + 0x1000 + (i) * MEMREC)
-#define M(i) (HEAP + 0x3000 + (i) * 2 * MEMREC)
+#define G(i) (HEAP + 0x1000 + (i)*MEMREC)
+#define M(i) (HEAP + 0x3000 + (i)*2 * MEMREC)
 
 /* Four goroutines and two threads, a bucket. */
 static void
@@ -378,12 +390,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_number_is_found_by_the_functions_that_load_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_number_is_found_by_the_functions_that_load_it, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(too_few_votes_are_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_the_voter_that_must_agree_there_is_no_winner, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_outside_of_the_variables_has_no_vote, setup, teardown),
-		cmocka_unit_test_setup_teardown(lists_are_found_among_what_functions_propose, setup, teardown),
-		cmocka_unit_test_setup_teardown(lists_are_found_where_no_function_is_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_the_voter_that_must_agree_there_is_no_winner, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_outside_of_the_variables_has_no_vote, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(lists_are_found_among_what_functions_propose, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(lists_are_found_where_no_function_is_known, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_list_that_comes_late_is_found_then, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slice_of_what_are_no_goroutines_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thread_s_g0_belongs_to_it, setup, teardown),

@@ -30,7 +30,9 @@ setup(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	t.im = (struct image){ .data = t.bytes, .size = sizeof(t.bytes), .machine = EM_X86_64, .n_segments = 2 };
+	t.im = (struct image){
+		.data = t.bytes, .size = sizeof(t.bytes), .machine = EM_X86_64, .n_segments = 2
+	};
 	t.im.segments[0] = (struct image_segment){ PT_LOAD, PF_R | PF_X, 0, TEXT, HALF, HALF };
 	t.im.segments[1] = (struct image_segment){ PT_LOAD, PF_R | PF_W, HALF, DATA, HALF, HALF };
 	return 0;
@@ -151,13 +153,20 @@ minors_are_read(void **state)
 		const char *version;
 		uint32_t minor;
 	} versions[] = {
-		{ "go1.21.13", 21 },      { "go1.18", 18 },
-		{ "go1.24rc2", 24 },      { "go1.22.12 X:nocoverageredesign", 22 },
-		{ "devel go1.28-4f5a6b7 Tue", 28 }, { "go2.0", GO_MINOR_NEWER },
-		{ "go1.99999999", GO_MINOR_NEWER }, { "go1.23.4-fips", 23 },
-		{ "", 0 },                { "go", 0 },
-		{ "devel +4f5a6b7", 0 },  { "go1", 0 },
-		{ "go1.x", 0 },           { "unknown", 0 },
+		{ "go1.21.13", 21 },
+		{ "go1.18", 18 },
+		{ "go1.24rc2", 24 },
+		{ "go1.22.12 X:nocoverageredesign", 22 },
+		{ "devel go1.28-4f5a6b7 Tue", 28 },
+		{ "go2.0", GO_MINOR_NEWER },
+		{ "go1.99999999", GO_MINOR_NEWER },
+		{ "go1.23.4-fips", 23 },
+		{ "", 0 },
+		{ "go", 0 },
+		{ "devel +4f5a6b7", 0 },
+		{ "go1", 0 },
+		{ "go1.x", 0 },
+		{ "unknown", 0 },
 		{ "mygo go1.20", 20 },
 	};
 
@@ -200,7 +209,8 @@ main(void)
 		cmocka_unit_test_setup(no_record_no_version, setup),
 		cmocka_unit_test_setup(data_come_before_text, setup),
 		cmocka_unit_test_setup(a_record_in_the_text_is_found_too, setup),
-		cmocka_unit_test_setup(a_version_that_the_function_table_does_not_allow_is_another_program_s, setup),
+		cmocka_unit_test_setup(
+			a_version_that_the_function_table_does_not_allow_is_another_program_s, setup),
 		cmocka_unit_test_setup(an_old_record_holds_addresses, setup),
 		cmocka_unit_test_setup(a_version_is_printable_and_short, setup),
 		cmocka_unit_test_setup(a_record_at_the_end_of_its_segment_is_cut, setup),

@@ -18,8 +18,8 @@
 #include "symbolize/memory_window.h"
 #include "tests/unit/fake_memory.h"
 
-#define LOW 0x10000u
-#define HIGH 0x40000u
+#define LOW   0x10000u
+#define HIGH  0x40000u
 #define PAGES 32
 
 static struct {
@@ -53,11 +53,12 @@ file_of(const void *bytes, size_t n, off_t at)
 static void
 maps_are_read(void **state)
 {
-	static const char maps[] = "00400000-00401000 r-xp 00002000 08:01 77                         /bin/x y\n"
-				   "nonsense\n"
-				   "00500000-00600000 rw-p 00000000 00:00 0 \n"
-				   "00550000-00580000 rw-p 00000000 00:00 0                          [overlaps]\n"
-				   "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                  [stack]\n";
+	static const char maps[] =
+		"00400000-00401000 r-xp 00002000 08:01 77                         /bin/x y\n"
+		"nonsense\n"
+		"00500000-00600000 rw-p 00000000 00:00 0 \n"
+		"00550000-00580000 rw-p 00000000 00:00 0                          [overlaps]\n"
+		"7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                  [stack]\n";
 	int fd = file_of(maps, sizeof(maps) - 1, 0);
 	struct memory m;
 	struct err why;
