@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ROUNDS 8          /* until the list has not moved */
-#define PART (256u << 10) /* bytes read at a time */
+#define ROUNDS 8            /* until the list has not moved */
+#define PART   (256u << 10) /* bytes read at a time */
 
 struct slice {
 	uint64_t at, len, cap;
@@ -39,7 +39,8 @@ try_list(const struct go_node *n, uint64_t **out, size_t *count, struct err *why
 	if (e == 0 && (before.at % 8 || before.len == 0 || before.len > before.cap))
 		return 1;
 	if (e == 0 && before.len > GO_GOROUTINES_MAX)
-		return err_set(why, -E2BIG, "the node has had %llu goroutines at a time; %u are read at the most",
+		return err_set(why, -E2BIG,
+			       "the node has had %llu goroutines at a time; %u are read at the most",
 			       (unsigned long long)before.len, GO_GOROUTINES_MAX);
 	if (e == 0) {
 		list = malloc(before.len * sizeof(*list));

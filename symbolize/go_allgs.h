@@ -11,11 +11,12 @@
 
 #define GO_GOROUTINES_MAX (4u << 20)
 
-/* *out: owned by the caller. Returns 0, or -errno with a sentence: -ENOTSUP the list was not found, -EBADMSG it
- * makes no sense, -E2BIG, -ENOMEM, -ESRCH. */
+/* *out: owned by the caller. Returns 0, or -errno with a sentence: -ENOTSUP the list was not found,
+ * -EBADMSG it makes no sense, -E2BIG, -ENOMEM, -ESRCH. */
 int go_allgs_read(const struct go_node *n, uint64_t **out, size_t *count, struct err *why);
 
-/* The same for a list that was read before (or is NULL, 0): only if there are more by now, they are read. */
+/* The same for a list that was read before (or is NULL, 0): only if there are more by now, they are read.
+ */
 int go_allgs_update(const struct go_node *n, uint64_t **list, size_t *count, struct err *why);
 
 #endif

@@ -11,24 +11,24 @@
 #include "symbolize/go_allgs.h"
 #include "symbolize/go_parked.h"
 
-#define PERIOD_MIN_NS 10000000 /* between looks */
-#define COST 50                /* looks may cost one of so many parts of the time */
-#define COST_MIN 400           /* but one of so many they may, though the first ones cost all the rest */
-#define REASONS 256
-#define ROUND 32          /* looks in which each goroutine is looked at */
-#define ROUND_MIN 2048    /* goroutines that are looked at each time, if no more are there */
-#define STILL_MAX 50      /* looks after which a goroutine is no active one */
-#define SITES 6           /* where one goroutine waits; there may be more, which are counted only */
-#define WRAPPERS_SINCE 23 /* Go's block profile lists them */
+#define PERIOD_MIN_NS  10000000 /* between looks */
+#define COST           50       /* looks may cost one of so many parts of the time */
+#define COST_MIN       400      /* but one of so many they may, though the first ones cost all the rest */
+#define REASONS        256
+#define ROUND          32   /* looks in which each goroutine is looked at */
+#define ROUND_MIN      2048 /* goroutines that are looked at each time, if no more are there */
+#define STILL_MAX      50   /* looks after which a goroutine is no active one */
+#define SITES          6    /* where one goroutine waits; there may be more, which are counted only */
+#define WRAPPERS_SINCE 23   /* Go's block profile lists them */
 
 /* Where a goroutine was seen to be stopped. */
 struct site {
 	uint32_t stack; /* or OTHER_SITE and more: for a reason that block profiles do not count */
 	uint32_t place; /* of pc and sp: whoever stands there again has this stack */
-	uint32_t over;   /* waits there that were seen, and were over later */
+	uint32_t over;  /* waits there that were seen, and were over later */
 };
 #define OTHER_SITE 0xffff0000u
-#define NO_STACK UINT32_MAX
+#define NO_STACK   UINT32_MAX
 
 /* A goroutine, as it was when last looked at. */
 struct seen {
@@ -64,7 +64,7 @@ struct job {
 	struct go_stacks stacks;
 	uint64_t *addrs; /* owned; of this look */
 	size_t n_addrs;
-	struct seen *seen; /* owned; of the records of the same order: the list only grows */
+	struct seen *seen;   /* owned; of the records of the same order: the list only grows */
 	size_t n_seen, next; /* next: whose turn it is, of those that are not active */
 	uint32_t *active;    /* owned; records; has room for all */
 	size_t n_active;
@@ -112,7 +112,8 @@ put_sums(struct job *j, const struct sums *s, uint32_t labels)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct reading_bucket b = {
-			.stack = (uint32_t)i, .labels = labels,
+			.stack = (uint32_t)i,
+			.labels = labels,
 			.values = { (int64_t)(s->at[i].n + 0.5), (int64_t)s->at[i].ns },
 		};
 		int64_t e = b.values[0] || b.values[1] ? reading_writer_bucket(j->w, &b) : 0;
@@ -130,10 +131,22 @@ static void
 learn_reasons(struct job *j)
 {
 	static const char *const counted[] = {
-		"chan receive", "chan send", "select", "semacquire", "sync.Cond.Wait", "sync.Mutex.Lock",
-		"sync.RWMutex.RLock", "sync.RWMutex.Lock", "sync.WaitGroup.Wait", "chan receive (durable)",
-		"chan send (durable)", "select (durable)", "sync.WaitGroup.Wait (durable)", "chan receive (synctest)",
-		"chan send (synctest)", "select (synctest)",
+		"chan receive",
+		"chan send",
+		"select",
+		"semacquire",
+		"sync.Cond.Wait",
+		"sync.Mutex.Lock",
+		"sync.RWMutex.RLock",
+		"sync.RWMutex.Lock",
+		"sync.WaitGroup.Wait",
+		"chan receive (durable)",
+		"chan send (durable)",
+		"select (durable)",
+		"sync.WaitGroup.Wait (durable)",
+		"chan receive (synctest)",
+		"chan send (synctest)",
+		"select (synctest)",
 	};
 	const char *const *names = j->n->at->wait_reasons;
 
@@ -209,7 +222,8 @@ end_wait(struct job *j, struct seen *s, int64_t now_ns)
 	return add(&j->over, s->stack, at ? 0 : 1, s->ns + (uint64_t)(now_ns - s->last_ns) / 2);
 }
 
-/* Something has happened since it was last seen: say what. stack: where it waits now; NO_STACK: it does not. */
+/* Something has happened since it was last seen: say what. stack: where it waits now; NO_STACK: it does
+ * not. */
 static int
 settle(struct job *j, struct seen *s, const struct go_g *g, uint32_t stack, int64_t now_ns)
 {
@@ -257,7 +271,8 @@ read_fresh(struct job *j, size_t n, int64_t now_ns)
 		const struct go_parked *p = &j->read[i];
 		bool good = p->what == GO_PARKED_SURE || p->what == GO_PARKED_UNSURE;
 
-		e = settle(j, &j->seen[j->fresh[i]], &p->g, good && waits(j, &p->g) ? p->stack : NO_STACK, now_ns);
+		e = settle(j, &j->seen[j->fresh[i]], &p->g, good && waits(j, &p->g) ? p->stack : NO_STACK,
+			   now_ns);
 	}
 	return e;
 }
@@ -347,7 +362,8 @@ find_goroutines(struct job *j, struct err *why)
 	if (e < 0)
 		return e;
 	if (j->n_addrs > GO_ESTIMATE_GOROUTINES_MAX)
-		return err_set(why, -E2BIG, "an estimate looks at %u goroutines at the most; the node has had %zu",
+		return err_set(why, -E2BIG,
+			       "an estimate looks at %u goroutines at the most; the node has had %zu",
 			       GO_ESTIMATE_GOROUTINES_MAX, j->n_addrs);
 	if (j->n_addrs == j->n_seen)
 		return 0;
@@ -407,8 +423,8 @@ sleep_until(int64_t ns)
 		;
 }
 
-/* Two looks at all goroutines tell which ones are active; with the last, which is at all of them again, they cost
- * what they cost. The others share what is left. */
+/* Two looks at all goroutines tell which ones are active; with the last, which is at all of them again,
+ * they cost what they cost. The others share what is left. */
 static int
 look_for(struct job *j, int64_t duration_ns, struct err *why)
 {
@@ -459,7 +475,9 @@ put_all(struct job *j)
 		e = put_sums(j, &j->over, 0);
 	if (e == 0)
 		e = put_sums(j, &j->open, (uint32_t)set);
-	return e < 0 ? e : reading_writer_note(j->w, "an estimate: %u looks at %zu goroutines", j->looks, j->n_addrs);
+	return e < 0 ? e
+		     : reading_writer_note(j->w, "an estimate: %u looks at %zu goroutines", j->looks,
+					   j->n_addrs);
 }
 
 static int

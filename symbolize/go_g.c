@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SCAN 0x1000u                 /* the collector looks at its stack */
+#define SCAN      0x1000u             /* the collector looks at its stack */
 #define STACK_MAX (UINT64_C(1) << 32) /* debug.SetMaxStack() is 1 GB */
-#define TOP_MAX (UINT64_C(1) << 57)   /* above all addresses of programs */
+#define TOP_MAX   (UINT64_C(1) << 57) /* above all addresses of programs */
 
 static uint64_t
 word(const unsigned char *bytes, uint16_t at)
@@ -55,7 +55,7 @@ go_g_decode(struct go_g *g, const struct go_offsets *at, uint64_t addr, const un
 		g->at = 0;
 	/* One that is not in use may have no stack. */
 	else if (go_g_is_alive(g) && (g->lo >= g->hi || g->hi - g->lo > STACK_MAX || g->hi % 8 ||
-				       g->hi > TOP_MAX || g->goid == 0))
+				      g->hi > TOP_MAX || g->goid == 0))
 		g->at = 0;
 	return g->at != 0;
 }
@@ -98,21 +98,28 @@ bool
 go_g_is_same(const struct go_g *a, const struct go_g *b)
 {
 	return a->at == b->at && a->goid == b->goid && a->status == b->status && a->seq == b->seq &&
-	       a->reason == b->reason && a->lo == b->lo && a->hi == b->hi && a->pc == b->pc && a->sp == b->sp &&
-	       a->syscall_pc == b->syscall_pc && a->syscall_sp == b->syscall_sp && a->labels == b->labels;
+	       a->reason == b->reason && a->lo == b->lo && a->hi == b->hi && a->pc == b->pc &&
+	       a->sp == b->sp && a->syscall_pc == b->syscall_pc && a->syscall_sp == b->syscall_sp &&
+	       a->labels == b->labels;
 }
 
 /* ---- its state in words */
 
 static const char *const statuses[GO_G_STATUSES] = {
-	"idle", "runnable", "running", "syscall", "waiting", "", "dead", "", "copystack", "preempted", "leaked",
-	"waiting for cgo callback",
+	"idle", "runnable", "running",   "syscall",   "waiting", "",
+	"dead", "",         "copystack", "preempted", "leaked",  "waiting for cgo callback",
 };
 
 /* What testing/synctest takes for idle, and the runtime's text then says so (isIdleInSynctest). */
 static const char *const durable[] = {
-	"chan receive (nil chan)", "chan send (nil chan)", "select (no cases)", "sleep", "sync.Cond.Wait",
-	"coroutine", "synctest.Run", "synctest.Wait",
+	"chan receive (nil chan)",
+	"chan send (nil chan)",
+	"select (no cases)",
+	"sleep",
+	"sync.Cond.Wait",
+	"coroutine",
+	"synctest.Run",
+	"synctest.Wait",
 };
 
 static const char *

@@ -37,15 +37,15 @@ struct go_g {
 	uint64_t m, goid, parent, creator_pc, start_pc, labels, locked_m, bubble;
 	int64_t wait_since;
 	uint8_t status, reason;
-	uint8_t seq;        /* counts how often it stopped running */
+	uint8_t seq; /* counts how often it stopped running */
 	bool runs_cleanups;
 };
 
 /* From the g_size bytes of the record. False, and at 0, where they are none. */
 bool go_g_decode(struct go_g *g, const struct go_offsets *at, uint64_t addr, const unsigned char *bytes);
 /* Many at once. bytes: n * g_size; wants: n. Returns 0 or -errno. */
-int go_g_read(struct go_g *gs, const struct go_offsets *at, struct memory *m, const uint64_t *addrs, size_t n,
-	      unsigned char *bytes, struct memory_want *wants);
+int go_g_read(struct go_g *gs, const struct go_offsets *at, struct memory *m, const uint64_t *addrs,
+	      size_t n, unsigned char *bytes, struct memory_want *wants);
 
 bool go_g_is_alive(const struct go_g *g);
 bool go_g_is_running(const struct go_g *g);

@@ -23,8 +23,8 @@ struct job {
 	struct go_node *n;
 	struct reading_writer *w;
 	bool is_leaks;
-	int64_t now_ns; /* of the node's clock */
-	struct go_traceback *t;         /* owned, as are the next four pointers */
+	int64_t now_ns;         /* of the node's clock */
+	struct go_traceback *t; /* owned, as are the next four pointers */
 	struct go_parked_reader *parked;
 	struct go_labels *labels;
 	uint64_t *addrs;   /* of all records */
@@ -35,7 +35,7 @@ struct job {
 	struct extra extras[GO_PARKED_MAX];
 	struct memory_want wants[2 * GO_PARKED_MAX];
 	uint64_t label_at[GO_PARKED_MAX];
-	uint64_t *goids;   /* owned; of all, if the version is not known */
+	uint64_t *goids; /* owned; of all, if the version is not known */
 	size_t n_goids;
 	uint64_t seen, whole; /* goroutines that were read, and of those ones with a whole stack */
 };
@@ -48,8 +48,8 @@ is_wanted(const struct job *j, const struct go_parked *p)
 
 /* ---- one goroutine */
 
-/* isSystemGoroutine of runtime/traceback.go. Whether users' finalizers run now, a variable of the runtime says
- * that we cannot find; but then they are on the stack. */
+/* isSystemGoroutine of runtime/traceback.go. Whether users' finalizers run now, a variable of the runtime
+ * says that we cannot find; but then they are on the stack. */
 static bool
 is_system(struct job *j, const struct go_parked *p)
 {
@@ -63,7 +63,8 @@ is_system(struct job *j, const struct go_parked *p)
 static uint64_t
 wait_ns(const struct job *j, const struct go_g *g)
 {
-	if ((g->status != GO_G_WAITING && g->status != GO_G_SYSCALL) || g->wait_since <= 0 || g->wait_since > j->now_ns)
+	if ((g->status != GO_G_WAITING && g->status != GO_G_SYSCALL) || g->wait_since <= 0 ||
+	    g->wait_since > j->now_ns)
 		return 0;
 	return (uint64_t)(j->now_ns - g->wait_since);
 }
@@ -129,9 +130,11 @@ read_extras(struct job *j, size_t n)
 		if (!is_wanted(j, &j->got[i]))
 			continue;
 		if (g->status == GO_G_SYSCALL && g->m)
-			j->wants[k++] = (struct memory_want){ g->m + at->m_procid, &j->extras[i].tid, 8, 0 };
+			j->wants[k++] =
+				(struct memory_want){ g->m + at->m_procid, &j->extras[i].tid, 8, 0 };
 		if (g->bubble && at->bubble_id != GO_ABSENT)
-			j->wants[k++] = (struct memory_want){ g->bubble + at->bubble_id, &j->extras[i].bubble, 8, 0 };
+			j->wants[k++] = (struct memory_want){ g->bubble + at->bubble_id,
+							      &j->extras[i].bubble, 8, 0 };
 	}
 	e = memory_read_many(j->n->mem, j->wants, k);
 	for (size_t i = 0; i < n; i++) {
@@ -223,7 +226,8 @@ open_job(struct job *j, struct err *why)
 	int e = go_allgs_read(j->n, &j->addrs, &j->n_addrs, why);
 
 	if (e == 0)
-		e = go_traceback_new(&j->t, &j->n->module, j->n->bias, j->n->minor, j->n->at->wrapper_func_id);
+		e = go_traceback_new(&j->t, &j->n->module, j->n->bias, j->n->minor,
+				     j->n->at->wrapper_func_id);
 	if (e == 0)
 		e = go_labels_new(&j->labels, j->n->mem, j->n->at->labels_slice);
 	go_stacks_init(&j->stacks, j->n->mem);
@@ -277,10 +281,12 @@ check_guess(const struct job *j, struct err *why)
 	if (!j->n->guessed)
 		return 0;
 	if (j->seen == 0 || j->whole * 100 < j->seen * 95)
-		return err_set(why, -ENOTSUP, "%s is newer than this program knows: of %llu stacks only %llu make sense",
+		return err_set(why, -ENOTSUP,
+			       "%s is newer than this program knows: of %llu stacks only %llu make sense",
 			       j->n->version, (unsigned long long)j->seen, (unsigned long long)j->whole);
 	if (!are_unique(j->goids, j->n_goids))
-		return err_set(why, -ENOTSUP, "%s is newer than this program knows: goroutines' numbers make no sense",
+		return err_set(why, -ENOTSUP,
+			       "%s is newer than this program knows: goroutines' numbers make no sense",
 			       j->n->version);
 	return 0;
 }
@@ -291,7 +297,8 @@ add_notes(const struct job *j)
 	uint64_t labels = go_labels_unread(j->labels);
 
 	return labels ? reading_writer_note(j->w, "the labels of %llu goroutines could not be read",
-					    (unsigned long long)labels) : 0;
+					    (unsigned long long)labels)
+		      : 0;
 }
 
 int
@@ -302,8 +309,8 @@ go_goroutines_read(struct go_node *n, enum reading_kind kind, const struct threa
 	int e;
 
 	if (kind == READING_LEAK && n->minor < LEAKS_SINCE)
-		return err_set(why, -ENOENT, "%s does not look for leaked goroutines: Go 1.%d and later do", n->version,
-			       LEAKS_SINCE);
+		return err_set(why, -ENOENT, "%s does not look for leaked goroutines: Go 1.%d and later do",
+			       n->version, LEAKS_SINCE);
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;

@@ -8,19 +8,19 @@
 
 #include "base/table.h"
 
-#define BATCH 256                    /* sets that are read at a time */
-#define PAIRS_MAX READING_LABELS_MAX /* of a set */
-#define SET_BYTES_MAX (256u << 10)   /* strings of one set */
-#define ALL_BYTES_MAX (64u << 20)    /* strings of all sets; what comes then is left unread */
-#define WANTS (2 * PAIRS_MAX)
+#define BATCH         256                /* sets that are read at a time */
+#define PAIRS_MAX     READING_LABELS_MAX /* of a set */
+#define SET_BYTES_MAX (256u << 10)       /* strings of one set */
+#define ALL_BYTES_MAX (64u << 20)        /* strings of all sets; what comes then is left unread */
+#define WANTS         (2 * PAIRS_MAX)
 
 /* runtime/map.go: a bucket has 8 cells: 8 bytes of hash, 8 keys, 8 values, then the next bucket. */
-#define CELLS 8
-#define BUCKET_BYTES (CELLS + CELLS * 16 + CELLS * 16 + 8)
-#define HASH_FULL 5      /* minTopHash: smaller ones mark cells that are empty, or moved */
-#define SAME_SIZE_GROW 8 /* flag: the old buckets are as many as the new ones */
-#define SHIFT_MAX 8      /* log2 of a map's buckets */
-#define BUCKETS_MAX 1024 /* of one map, with those that overflow */
+#define CELLS          8
+#define BUCKET_BYTES   (CELLS + CELLS * 16 + CELLS * 16 + 8)
+#define HASH_FULL      5    /* minTopHash: smaller ones mark cells that are empty, or moved */
+#define SAME_SIZE_GROW 8    /* flag: the old buckets are as many as the new ones */
+#define SHIFT_MAX      8    /* log2 of a map's buckets */
+#define BUCKETS_MAX    1024 /* of one map, with those that overflow */
 
 struct hmap {
 	uint64_t count;
@@ -272,7 +272,8 @@ read_maps(struct go_labels *l)
 		e = read_table(l, s, h->buckets, n, &waiting);
 		/* While it grows, what was not moved yet is in the old ones only. */
 		if (e == 0 && h->old_buckets)
-			e = read_table(l, s, h->old_buckets, h->flags & SAME_SIZE_GROW ? n : n / 2, &waiting);
+			e = read_table(l, s, h->old_buckets, h->flags & SAME_SIZE_GROW ? n : n / 2,
+				       &waiting);
 	}
 	return e < 0 ? e : read_buckets(l, waiting);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 3
+#define ROUNDS      3
 #define STACK_BYTES (2u << 20) /* first words of stacks, read at once */
 
 struct go_parked_reader {
@@ -63,7 +63,8 @@ put_stack(struct go_parked_reader *r)
 }
 
 static int
-walk(struct go_parked_reader *r, const struct go_g *g, const unsigned char *bytes, size_t n, struct go_parked *out)
+walk(struct go_parked_reader *r, const struct go_g *g, const unsigned char *bytes, size_t n,
+     struct go_parked *out)
 {
 	struct go_start from = start_of(g);
 	struct go_stack words = go_stacks_get(r->s, g->lo, g->hi, from.sp, bytes, n);
@@ -94,7 +95,8 @@ walk_some(struct go_parked_reader *r, size_t from, size_t to, struct go_parked *
 
 	for (size_t i = from; i < to; i++) {
 		if (r->first[i])
-			r->wants[n++] = (struct memory_want){ start_of(&r->before[i]).sp, at, r->first[i], 0 };
+			r->wants[n++] =
+				(struct memory_want){ start_of(&r->before[i]).sp, at, r->first[i], 0 };
 		at += r->first[i];
 	}
 	e = memory_read_many(r->n->mem, r->wants, n);

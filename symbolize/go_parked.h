@@ -19,7 +19,7 @@
 #define GO_PARKED_MAX 1024 /* goroutines at a time: few enough that little changes meanwhile */
 
 enum go_parked_what {
-	GO_PARKED_NONE,    /* not in use, or no goroutine's record */
+	GO_PARKED_NONE, /* not in use, or no goroutine's record */
 	GO_PARKED_SURE,
 	GO_PARKED_UNSURE,  /* it never stood still, but its stack makes sense */
 	GO_PARKED_UNREAD,  /* nor does that */
@@ -28,17 +28,17 @@ enum go_parked_what {
 
 struct go_parked {
 	struct go_g g;
-	uint32_t stack; /* in the reading; SURE and UNSURE */
-	uint8_t what;   /* enum go_parked_what */
-	uint8_t top;    /* enum go_role of the innermost function */
+	uint32_t stack;          /* in the reading; SURE and UNSURE */
+	uint8_t what;            /* enum go_parked_what */
+	uint8_t top;             /* enum go_role of the innermost function */
 	bool is_whole, has_user; /* as struct go_trace has them */
 };
 
 struct go_parked_reader;
 
 /* All are borrowed. Returns 0 or -ENOMEM. */
-int go_parked_new(struct go_parked_reader **out, struct go_node *n, struct go_traceback *t, struct go_stacks *s,
-		  struct reading_writer *w);
+int go_parked_new(struct go_parked_reader **out, struct go_node *n, struct go_traceback *t,
+		  struct go_stacks *s, struct reading_writer *w);
 void go_parked_free(struct go_parked_reader *r);
 
 /* From now on stacks begin where Go's block profile has them begin: with the function that waits. */

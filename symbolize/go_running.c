@@ -10,11 +10,11 @@
 #define ROUNDS 3
 
 /* A goroutine that is tried, and what its thread's record says. */
-struct try {
+struct attempt {
 	uint32_t which; /* of the caller's */
 	struct go_g g;
 	uint64_t curg, vdso_sp, vdso_pc, tid;
-	uint64_t g0, g0_lo, g0_hi;             /* the thread's own stack */
+	uint64_t g0, g0_lo, g0_hi;              /* the thread's own stack */
 	uint64_t gsignal, signal_lo, signal_hi; /* that of its signals */
 	bool is_whole;
 	bool by_record; /* walked from where the record says */
@@ -24,10 +24,10 @@ struct state {
 	const struct go_running_reader *r;
 	const uint64_t *addrs;
 	struct go_running *out;
-	struct try *tries;           /* owned */
+	struct attempt *tries;       /* owned */
 	struct thread_regs *threads; /* owned; of the tries */
 	size_t n;
-	struct go_parked *got;       /* owned; GO_PARKED_MAX of them */
+	struct go_parked *got; /* owned; GO_PARKED_MAX of them */
 	struct go_trace trace;
 };
 
@@ -64,7 +64,7 @@ read_gs(struct state *s)
 		if (e < 0)
 			return e;
 		for (size_t i = 0; i < n; i++) {
-			struct try t = s->tries[from + i];
+			struct attempt t = s->tries[from + i];
 			struct go_running *out = &s->out[t.which];
 
 			out->p = s->got[i];
@@ -98,7 +98,7 @@ read_ms(struct state *s)
 	if (!wants)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n; i++) {
-		struct try *t = &s->tries[i];
+		struct attempt *t = &s->tries[i];
 
 		want(wants, &n, t->g.m, at->m_procid, &t->tid);
 		want(wants, &n, t->g.m, at->m_curg, &t->curg);
@@ -110,7 +110,7 @@ read_ms(struct state *s)
 	e = memory_read_many(s->r->n->mem, wants, n);
 	n = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		struct try *t = &s->tries[i];
+		struct attempt *t = &s->tries[i];
 
 		if (t->tid > INT32_MAX)
 			t->tid = 0;
@@ -131,7 +131,8 @@ ask(struct state *s)
 	const struct thread_regs_source *from = s->r->regs;
 
 	for (size_t i = 0; i < s->n; i++)
-		s->threads[i] = (struct thread_regs){ .tid = (uint32_t)s->tries[i].tid, .where = THREAD_GONE };
+		s->threads[i] =
+			(struct thread_regs){ .tid = (uint32_t)s->tries[i].tid, .where = THREAD_GONE };
 	if (!from || s->n == 0 || from->ask(from->ctx, s->threads, s->n) < 0)
 		for (size_t i = 0; i < s->n; i++)
 			s->threads[i].where = THREAD_GONE;
@@ -160,7 +161,7 @@ walk(struct state *s, uint64_t lo, uint64_t hi, const struct go_start *from, con
 /* Where a thread that is on its own stack left the goroutine's. Calls of the vdso do not tell the
  * goroutine's record, but the thread's. */
 static struct go_start
-where_left(const struct try *t)
+where_left(const struct attempt *t)
 {
 	if (t->vdso_sp)
 		return (struct go_start){ .pc = t->vdso_pc, .sp = t->vdso_sp };
@@ -170,7 +171,8 @@ where_left(const struct try *t)
 /* Go back from a signal's handler to what it interrupted: the kernel left the registers above the handler's
  * frame (struct rt_sigframe). */
 static int
-leave_handler(struct state *s, const struct try *t, const struct thread_regs *regs, struct go_start *from)
+leave_handler(struct state *s, const struct attempt *t, const struct thread_regs *regs,
+	      struct go_start *from)
 {
 	/* Bytes from the end of the handler's frame. */
 	static const struct {
@@ -193,7 +195,7 @@ leave_handler(struct state *s, const struct try *t, const struct thread_regs *re
 
 /* Walk one stack. What was walked is in s->trace. */
 static int
-walk_one(struct state *s, struct try *t, const struct thread_regs *regs)
+walk_one(struct state *s, struct attempt *t, const struct thread_regs *regs)
 {
 	struct go_start from = { .pc = regs->pc, .sp = regs->sp, .is_trap = true };
 	int e = 0;
@@ -213,7 +215,7 @@ walk_one(struct state *s, struct try *t, const struct thread_regs *regs)
 }
 
 static int
-keep(struct state *s, struct try *t)
+keep(struct state *s, struct attempt *t)
 {
 	struct go_running *out = &s->out[t->which];
 	int64_t stack = reading_writer_stack(s->r->w, s->trace.pcs, s->trace.n);
@@ -243,11 +245,12 @@ walk_all(struct state *s)
 }
 
 static bool
-is_good(const struct try *t, const struct go_g *now)
+is_good(const struct attempt *t, const struct go_g *now)
 {
 	const struct go_g *g = &t->g;
 
-	if (!t->is_whole || g->at != now->at || g->goid != now->goid || g->lo != now->lo || g->hi != now->hi)
+	if (!t->is_whole || g->at != now->at || g->goid != now->goid || g->lo != now->lo ||
+	    g->hi != now->hi)
 		return false;
 	return !t->by_record || go_g_is_same(g, now);
 }
@@ -265,7 +268,7 @@ settle(struct state *s, bool is_last)
 		if (e < 0)
 			return e;
 		for (size_t i = 0; i < n; i++) {
-			struct try t = s->tries[from + i];
+			struct attempt t = s->tries[from + i];
 			bool good = is_good(&t, &s->got[i].g);
 
 			s->out[t.which].p.what = good ? GO_PARKED_SURE : GO_PARKED_UNREAD;

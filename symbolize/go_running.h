@@ -29,8 +29,9 @@ struct go_running_reader {
 	const struct thread_regs_source *regs; /* NULL: nobody to ask */
 };
 
-/* Read the goroutines at addrs, which ran a moment ago; n is GO_RUNNING_MAX at the most. Returns 0, or -errno as
- * go_parked_read(). */
-int go_running_read(const struct go_running_reader *r, const uint64_t *addrs, size_t n, struct go_running *out);
+/* Read the goroutines at addrs, which ran a moment ago; n is GO_RUNNING_MAX at the most. Returns 0, or
+ * -errno as go_parked_read(). */
+int go_running_read(const struct go_running_reader *r, const uint64_t *addrs, size_t n,
+		    struct go_running *out);
 
 #endif

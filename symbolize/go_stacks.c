@@ -55,7 +55,10 @@ read_part(struct go_stack *w, uint64_t addr)
 }
 
 struct go_stack
-go_stacks_get(struct go_stacks *s, uint64_t lo, uint64_t hi, uint64_t at, const unsigned char *bytes, size_t n)
+go_stacks_get(struct go_stacks *s, uint64_t lo, uint64_t hi, uint64_t at, const unsigned char *bytes,
+	      size_t n)
 {
-	return (struct go_stack){ .lo = lo, .hi = hi, .bytes = bytes, .at = at, .n = n, .more = read_part, .ctx = s };
+	return (struct go_stack){
+		.lo = lo, .hi = hi, .bytes = bytes, .at = at, .n = n, .more = read_part, .ctx = s
+	};
 }

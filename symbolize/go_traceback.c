@@ -13,21 +13,21 @@
 #include "symbolize/go_inltree.h"
 #include "symbolize/go_pcvalue.h"
 
-#define CALLS_MAX (1u << 18)  /* pcs remembered; then all are forgotten */
-#define FRAMES_MAX (1u << 20) /* frames of those */
-#define INLINED_MAX 256       /* calls inlined into each other; a liar's tree may be a ring */
-#define RECENT 4096           /* pcs found without the table */
-#define HALF (GO_TRACE_PCS_MAX / 2)
-#define LR_FRAME 16           /* arm64: what a signal handler pushes below the call that it makes */
-#define NO_FRAME (-1)         /* there is no telling how large it is */
+#define CALLS_MAX   (1u << 18) /* pcs remembered; then all are forgotten */
+#define FRAMES_MAX  (1u << 20) /* frames of those */
+#define INLINED_MAX 256        /* calls inlined into each other; a liar's tree may be a ring */
+#define RECENT      4096       /* pcs found without the table */
+#define HALF        (GO_TRACE_PCS_MAX / 2)
+#define LR_FRAME    16   /* arm64: what a signal handler pushes below the call that it makes */
+#define NO_FRAME    (-1) /* there is no telling how large it is */
 
 /* What a frame is for those who list it. */
 enum {
-	FRAME_WRAPPER = 1,   /* left out, but for panics */
-	FRAME_PANICS = 2,    /* shows that it was called by a wrapper */
-	FRAME_SHOWN = 4,     /* in the runtime's texts too */
-	FRAME_USERS = 8,     /* not the runtime's */
-	FRAME_WAITS = 16,    /* between a wait's own function and gopark */
+	FRAME_WRAPPER = 1, /* left out, but for panics */
+	FRAME_PANICS = 2,  /* shows that it was called by a wrapper */
+	FRAME_SHOWN = 4,   /* in the runtime's texts too */
+	FRAME_USERS = 8,   /* not the runtime's */
+	FRAME_WAITS = 16,  /* between a wait's own function and gopark */
 };
 
 /* What a physical function is for the walk. */
@@ -64,10 +64,10 @@ struct go_traceback {
 	struct table by_pc;
 	uint32_t recent[RECENT]; /* calls + 1 */
 	/* The walk at hand. */
-	uint32_t seen;              /* frames so far, more than are kept */
-	uint32_t left_out;          /* of those not kept: that would be shown */
-	uint8_t callee;             /* FRAME_*: of the last frame */
-	bool shown[HALF];           /* of the outer half */
+	uint32_t seen;     /* frames so far, more than are kept */
+	uint32_t left_out; /* of those not kept: that would be shown */
+	uint8_t callee;    /* FRAME_*: of the last frame */
+	bool shown[HALF];  /* of the outer half */
 };
 
 static const struct {
@@ -135,11 +135,18 @@ static bool
 is_wait(const char *s, size_t n)
 {
 	static const char *const exact[] = {
-		"runtime.gopark", "runtime.goparkunlock", "runtime.chanrecv", "runtime.chansend", "runtime.semacquire1",
-		"runtime.semacquire", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).lockSlow",
+		"runtime.gopark",
+		"runtime.goparkunlock",
+		"runtime.chanrecv",
+		"runtime.chansend",
+		"runtime.semacquire1",
+		"runtime.semacquire",
+		"sync.(*Mutex).lockSlow",
+		"internal/sync.(*Mutex).lockSlow",
 		"internal/sync.(*Mutex).Lock",
 	};
-	static const char *const beginning[] = { "sync.runtime_", "internal/sync.runtime_", "internal/poll.runtime_" };
+	static const char *const beginning[] = { "sync.runtime_", "internal/sync.runtime_",
+						 "internal/poll.runtime_" };
 
 	for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
 		if (n == strlen(exact[i]) && !memcmp(s, exact[i], n))
@@ -437,7 +444,8 @@ step(struct go_traceback *t, struct go_stack *w, const struct call *c, struct pl
 }
 
 int
-go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_start *from, struct go_trace *out)
+go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_start *from,
+		  struct go_trace *out)
 {
 	struct place p = { from->pc - t->bias, from->sp, from->lr, from->is_trap, true };
 	uint64_t steps = w->hi > w->lo ? (w->hi - w->lo) / 8 + 4 : 0;
@@ -455,7 +463,9 @@ go_traceback_walk(struct go_traceback *t, struct go_stack *w, const struct go_st
 
 		if (!word_at(w, p.sp, &pc))
 			return 0;
-		p = (struct place){ .pc = pc - t->bias, .sp = p.sp + (t->uses_lr ? 0 : 8), .is_innermost = true };
+		p = (struct place){ .pc = pc - t->bias,
+				    .sp = p.sp + (t->uses_lr ? 0 : 8),
+				    .is_innermost = true };
 	}
 	for (; steps > 0; steps--) {
 		uint8_t flags;

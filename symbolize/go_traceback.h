@@ -66,8 +66,8 @@ int go_traceback_new(struct go_traceback **out, const struct go_module *m, uint6
 		     uint8_t wrapper_id);
 void go_traceback_free(struct go_traceback *t);
 
-/* From now on wrappers are listed, too, as the runtime's block and mutex profiles do since Go 1.23: their stacks
- * are those of frame pointers. */
+/* From now on wrappers are listed, too, as the runtime's block and mutex profiles do since Go 1.23: their
+ * stacks are those of frame pointers. */
 void go_traceback_list_wrappers(struct go_traceback *t);
 
 /* Walk a stack. *out holds what could be walked, if only a part of it. Returns 0, or -ENOMEM. */

@@ -1,7 +1,8 @@
 /*
- * Goroutines of a memory that lies, and changes while it is read: an error or a reading, without a bad access, in
- * bounded time. Input: Go's minor version (u8), what to do (u8), where the thread is (u8, u16 sp), then changes: when (u8:
- * bit 7: after so many more reads, else at once), where (u8 region, u16), how many bytes (u8), the bytes.
+ * Goroutines of a memory that lies, and changes while it is read: an error or a reading, without a bad
+ * access, in bounded time. Input: Go's minor version (u8), what to do (u8), where the thread is (u8, u16
+ * sp), then changes: when (u8: bit 7: after so many more reads, else at once), where (u8 region, u16), how
+ * many bytes (u8), the bytes.
  */
 #include "config.h"
 
@@ -122,7 +123,8 @@ check(struct reading_writer *w)
 	struct reading r;
 
 	if (fd < 0 || reading_writer_finish(w, fd, NULL) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 || reading_open(&r, fd, NULL) < 0)
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 ||
+	    reading_open(&r, fd, NULL) < 0)
 		abort();
 	reading_close(&r);
 	close(fd);
@@ -156,7 +158,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[1] & 0x1e) == 2)
 		e = go_estimate_read(&f.n, 0, w, NULL);
 	else
-		e = go_goroutines_read(&f.n, data[1] & 1 ? READING_LEAK : READING_GOROUTINE, &source, w, NULL);
+		e = go_goroutines_read(&f.n, data[1] & 1 ? READING_LEAK : READING_GOROUTINE, &source, w,
+				       NULL);
 	if (e > 0)
 		abort();
 	if (e == 0)

@@ -57,7 +57,8 @@ fake_memory_pread(void *ctx, void *to, size_t n, uint64_t addr)
 		if (n > r->end - addr)
 			n = r->end - addr;
 		memcpy(to, f->bytes[i] + (addr - r->start), n);
-		for (uint64_t page = addr / MEMORY_PAGE; n > 0 && page <= (addr + n - 1) / MEMORY_PAGE; page++)
+		for (uint64_t page = addr / MEMORY_PAGE; n > 0 && page <= (addr + n - 1) / MEMORY_PAGE;
+		     page++)
 			fake_memory_look(f, page);
 		return (ssize_t)n;
 	}
@@ -68,7 +69,11 @@ static inline void
 fake_memory_init(struct fake_memory *f)
 {
 	memset(f, 0, sizeof(*f));
-	f->mem = (struct memory){ .pread = fake_memory_pread, .ctx = f, .mem_fd = -1, .maps_fd = -1, .pagemap_fd = -1,
+	f->mem = (struct memory){ .pread = fake_memory_pread,
+				  .ctx = f,
+				  .mem_fd = -1,
+				  .maps_fd = -1,
+				  .pagemap_fd = -1,
 				  .ranges = f->ranges };
 }
 
@@ -76,7 +81,8 @@ fake_memory_init(struct fake_memory *f)
 static inline void
 fake_memory_add(struct fake_memory *f, uint64_t start, void *bytes, size_t n)
 {
-	f->ranges[f->n] = (struct memory_range){ .start = start, .end = start + n,
+	f->ranges[f->n] = (struct memory_range){ .start = start,
+						 .end = start + n,
 						 .flags = MEMORY_READ | MEMORY_WRITE };
 	f->bytes[f->n++] = bytes;
 	f->mem.n_ranges = f->n;

@@ -1,5 +1,6 @@
 /*
- * go_fake_node.h - a running Go program for unit tests: functions of go_maker.h, goroutines in a fake memory.
+ * go_fake_node.h - a running Go program for unit tests: functions of go_maker.h, goroutines in a fake
+ * memory.
  */
 #ifndef PPD_TESTS_GO_FAKE_NODE_H
 #define PPD_TESTS_GO_FAKE_NODE_H
@@ -12,20 +13,37 @@
 #include "tests/unit/fake_memory.h"
 #include "tests/unit/go_maker.h"
 
-#define FAKE_DATA 0x800000u      /* the program's variables: the slice allgs */
-#define FAKE_HEAP 0xc000000000u  /* records of goroutines and threads, allgs' list */
-#define FAKE_STACKS 0xc100000000u
-#define FAKE_HEAP_BYTES (1u << 18)
+#define FAKE_DATA         0x800000u     /* the program's variables: the slice allgs */
+#define FAKE_HEAP         0xc000000000u /* records of goroutines and threads, allgs' list */
+#define FAKE_STACKS       0xc100000000u
+#define FAKE_HEAP_BYTES   (1u << 18)
 #define FAKE_STACKS_BYTES (1u << 18)
-#define FAKE_STACK 0x2000u /* bytes of each */
-#define FAKE_BIAS 0x10000000u
+#define FAKE_STACK        0x2000u /* bytes of each */
+#define FAKE_BIAS         0x10000000u
 
 enum {
-	FAKE_GOEXIT, FAKE_GOPARK, FAKE_WORK, FAKE_CREATE, FAKE_RUNFINQ, FAKE_BGSWEEP, FAKE_CLEANUPS, FAKE_SYSTEMSTACK,
-	FAKE_SIGTRAMP, FAKE_SPIN, FAKE_CHANRECV, FAKE_CHANRECV1, FAKE_FUNCTIONS
+	FAKE_GOEXIT,
+	FAKE_GOPARK,
+	FAKE_WORK,
+	FAKE_CREATE,
+	FAKE_RUNFINQ,
+	FAKE_BGSWEEP,
+	FAKE_CLEANUPS,
+	FAKE_SYSTEMSTACK,
+	FAKE_SIGTRAMP,
+	FAKE_SPIN,
+	FAKE_CHANRECV,
+	FAKE_CHANRECV1,
+	FAKE_FUNCTIONS
 };
 
-#define FAKE_FRAME(n) { { 0, 16 }, { n, 0xf0 } }
+#define FAKE_FRAME(n)                                                                                      \
+	{                                                                                                  \
+		{ 0, 16 },                                                                                 \
+		{                                                                                          \
+			n, 0xf0                                                                            \
+		}                                                                                          \
+	}
 static const struct go_made_func fake_functions[FAKE_FUNCTIONS] = {
 	[FAKE_GOEXIT] = { "runtime.goexit", .flag = 1, .sp = { { 0, 0x100 } } },
 	[FAKE_GOPARK] = { "runtime.gopark", .sp = FAKE_FRAME(16) },
@@ -103,8 +121,13 @@ go_fake_init(struct go_fake_node *f, uint32_t minor)
 	fake_memory_add(&f->fake, FAKE_HEAP, f->heap, FAKE_HEAP_BYTES);
 	fake_memory_add(&f->fake, FAKE_STACKS, f->stacks, FAKE_STACKS_BYTES);
 	f->n = (struct go_node){
-		.mem = &f->fake.mem, .im = &f->made.im, .module = f->made.m, .at = go_offsets_find(minor),
-		.minor = minor, .bias = FAKE_BIAS, .roots = { .allgs = FAKE_DATA },
+		.mem = &f->fake.mem,
+		.im = &f->made.im,
+		.module = f->made.m,
+		.at = go_offsets_find(minor),
+		.minor = minor,
+		.bias = FAKE_BIAS,
+		.roots = { .allgs = FAKE_DATA },
 	};
 	snprintf(f->n.version, sizeof(f->n.version), "go1.%u.0", minor);
 	f->list = go_fake_room(f, 4096 * 8);
@@ -189,7 +212,8 @@ static inline uint64_t
 go_fake_m(struct go_fake_node *f, uint64_t g, uint64_t tid, uint64_t *own_hi, uint64_t *signal_hi)
 {
 	const struct go_offsets *at = f->n.at;
-	uint64_t m = go_fake_room(f, 2048), g0 = go_fake_room(f, at->g_size), gsignal = go_fake_room(f, at->g_size);
+	uint64_t m = go_fake_room(f, 2048), g0 = go_fake_room(f, at->g_size),
+		 gsignal = go_fake_room(f, at->g_size);
 
 	*own_hi = go_fake_stack(f);
 	*signal_hi = go_fake_stack(f);

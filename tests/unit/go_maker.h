@@ -11,17 +11,17 @@
 
 #include "symbolize/go_module.h"
 
-#define GO_MADE_TEXT 0x401000u
+#define GO_MADE_TEXT       0x401000u
 #define GO_MADE_FUNC_BYTES 0x100u
-#define GO_MADE_FUNCS_MAX 32u
-#define GO_MADE_WRAPPER 23 /* funcID */
+#define GO_MADE_FUNCS_MAX  32u
+#define GO_MADE_WRAPPER    23 /* funcID */
 /* Where things are in the file, which begins at the table's header. */
-#define GO_MADE_VADDR 0x600000u
-#define GO_MADE_NAMES 0x100u
+#define GO_MADE_VADDR  0x600000u
+#define GO_MADE_NAMES  0x100u
 #define GO_MADE_VALUES 0x1000u
-#define GO_MADE_TREES 0x2000u
-#define GO_MADE_FUNCS 0x3000u
-#define GO_MADE_BYTES 0x5000u
+#define GO_MADE_TREES  0x2000u
+#define GO_MADE_FUNCS  0x3000u
+#define GO_MADE_BYTES  0x5000u
 
 struct go_made_run {
 	int32_t value;
@@ -138,19 +138,40 @@ go_make(struct go_made *g, const struct go_made_func *funcs, uint32_t n, uint16_
 		go_made_add(g, i, &funcs[i]);
 	go_made_put(g, GO_MADE_FUNCS + 8 * n, n * GO_MADE_FUNC_BYTES);
 	g->layout = (struct go_layout){
-		.magic = 0xfffffff1, .word = 4, .start_line = 32, .ids = 36,
-		.call_bytes = 16, .call_name = 4, .call_parent = 8, .call_start = 12,
+		.magic = 0xfffffff1,
+		.word = 4,
+		.start_line = 32,
+		.ids = 36,
+		.call_bytes = 16,
+		.call_name = 4,
+		.call_parent = 8,
+		.call_start = 12,
 	};
-	g->im = (struct image){ .data = g->bytes, .size = sizeof(g->bytes), .machine = machine, .n_segments = 1 };
+	g->im = (struct image){
+		.data = g->bytes, .size = sizeof(g->bytes), .machine = machine, .n_segments = 1
+	};
 	g->im.segments[0] = (struct image_segment){
-		.type = PT_LOAD, .vaddr = GO_MADE_VADDR, .filesz = sizeof(g->bytes), .memsz = sizeof(g->bytes),
+		.type = PT_LOAD,
+		.vaddr = GO_MADE_VADDR,
+		.filesz = sizeof(g->bytes),
+		.memsz = sizeof(g->bytes),
 	};
 	g->m = (struct go_module){
-		.im = &g->im, .layout = &g->layout, .base = g->bytes, .bytes = sizeof(g->bytes),
-		.vaddr = GO_MADE_VADDR, .names = GO_MADE_NAMES, .values = GO_MADE_VALUES, .funcs = GO_MADE_FUNCS,
-		.n_funcs = n, .quantum = 1, .text = GO_MADE_TEXT, .min_pc = GO_MADE_TEXT,
+		.im = &g->im,
+		.layout = &g->layout,
+		.base = g->bytes,
+		.bytes = sizeof(g->bytes),
+		.vaddr = GO_MADE_VADDR,
+		.names = GO_MADE_NAMES,
+		.values = GO_MADE_VALUES,
+		.funcs = GO_MADE_FUNCS,
+		.n_funcs = n,
+		.quantum = 1,
+		.text = GO_MADE_TEXT,
+		.min_pc = GO_MADE_TEXT,
 		.max_pc = GO_MADE_TEXT + n * GO_MADE_FUNC_BYTES,
-		.func_data = GO_MADE_VADDR + GO_MADE_TREES, .proved = true,
+		.func_data = GO_MADE_VADDR + GO_MADE_TREES,
+		.proved = true,
 	};
 }
 

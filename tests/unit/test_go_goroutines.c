@@ -103,7 +103,7 @@ expect_state(uint64_t goid, const char *text)
 	assert_memory_equal(s, text, n);
 }
 
-#define expect(goid, ...) \
+#define expect(goid, ...)                                                                                  \
 	expect_stack(goid, (const uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / 8)
 
 static void

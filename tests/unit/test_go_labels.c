@@ -17,9 +17,9 @@
 #include "symbolize/go_labels.h"
 #include "tests/unit/fake_memory.h"
 
-#define HEAP 0xc000000000u
+#define HEAP       0xc000000000u
 #define HEAP_BYTES (4u << 20)
-#define BUCKET 272u
+#define BUCKET     272u
 
 static struct {
 	struct fake_memory fake;
@@ -140,9 +140,11 @@ text(uint64_t at)
 	for (uint32_t i = 0; i < t.r.label_sets[set].n; i++) {
 		struct reading_label label = t.r.labels[t.r.label_sets[set].first + i];
 		size_t k, v;
-		const char *key = reading_string(&t.r, label.key, &k), *value = reading_string(&t.r, label.value, &v);
+		const char *key = reading_string(&t.r, label.key, &k),
+			   *value = reading_string(&t.r, label.value, &v);
 
-		len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%.*s=%.*s ", (int)k, key, (int)v, value);
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%.*s=%.*s ", (int)k, key, (int)v,
+					value);
 	}
 	return buf;
 }
@@ -265,10 +267,10 @@ what_makes_no_sense_is_counted_and_does_no_harm_to_others(void **state)
 
 	(void)state;
 	start(false);
-	at[0] = 0x50; /* nothing there */
+	at[0] = 0x50;                  /* nothing there */
 	at[1] = make_map(5000, 0, &b); /* too many */
-	at[2] = make_map(3, 40, &b); /* impossible */
-	at[3] = make_map(1, 0, &b); /* overflows into itself */
+	at[2] = make_map(3, 40, &b);   /* impossible */
+	at[3] = make_map(1, 0, &b);    /* overflows into itself */
 	set64(b + 264, b);
 	at[4] = make_map(1, 0, &b); /* a string that is not there */
 	fill_cell(b, 0, 9, "a", "1");
@@ -308,14 +310,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_slice_of_pairs_comes_sorted, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(equal_sets_of_many_goroutines_are_one_and_take_few_reads, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(equal_sets_of_many_goroutines_are_one_and_take_few_reads,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_map_of_one_bucket_is_read, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_map_that_overflows_and_one_that_grows_are_read_whole, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(a_map_that_overflows_and_one_that_grows_are_read_whole,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_map_and_an_empty_one_have_no_labels, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_counted_and_does_no_harm_to_others, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_counted_and_does_no_harm_to_others,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(slices_that_make_no_sense_are_counted, set_up, tear_down),
 	};
 

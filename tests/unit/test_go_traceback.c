@@ -13,25 +13,54 @@
 #include "symbolize/go_traceback.h"
 #include "tests/unit/go_maker.h"
 
-#define BIAS 0x10000000u /* where the program was loaded */
+#define BIAS  0x10000000u /* where the program was loaded */
 #define STACK 0xc000010000u
 #define WORDS 8192
 
 enum {
-	GOEXIT, LEAF, MID, OUTER, PARK, WRAPPER, PANICWRAP, SIGPANIC, PREEMPT, CGOCALLBACK, ASM, NO_TABLE, RUNFINQ,
-	ODD, INL_WRAPPER, RECURSE, QUIET, MAIN, FUNCTIONS
+	GOEXIT,
+	LEAF,
+	MID,
+	OUTER,
+	PARK,
+	WRAPPER,
+	PANICWRAP,
+	SIGPANIC,
+	PREEMPT,
+	CGOCALLBACK,
+	ASM,
+	NO_TABLE,
+	RUNFINQ,
+	ODD,
+	INL_WRAPPER,
+	RECURSE,
+	QUIET,
+	MAIN,
+	FUNCTIONS
 };
 
 /* Bytes 0 to 15 of a function are its prologue. */
-#define FRAME(n) { { 0, 16 }, { n, 0xf0 } }
-#define NO_FRAME { { 0, 0x100 } }
+#define FRAME(n)                                                                                           \
+	{                                                                                                  \
+		{ 0, 16 },                                                                                 \
+		{                                                                                          \
+			n, 0xf0                                                                            \
+		}                                                                                          \
+	}
+#define NO_FRAME                                                                                           \
+	{                                                                                                  \
+		{                                                                                          \
+			0, 0x100                                                                           \
+		}                                                                                          \
+	}
 
 static const struct go_made_func funcs[FUNCTIONS] = {
 	[GOEXIT] = { "runtime.goexit", .flag = 1, .sp = { { 0, 0x100 } } },
 	[LEAF] = { "main.leaf", .sp = FRAME(8) },
 	[MID] = { "main.mid", .sp = FRAME(24) },
 	/* From byte 64 on main.in2 in main.in1 in main.outer. */
-	[OUTER] = { "main.outer", .sp = FRAME(40), .inlined = { { -1, 64 }, { 1, 64 }, { 0, 64 }, { -1, 64 } },
+	[OUTER] = { "main.outer", .sp = FRAME(40),
+		    .inlined = { { -1, 64 }, { 1, 64 }, { 0, 64 }, { -1, 64 } },
 		    .calls = { { "main.in1", 20, 0 }, { "main.in2", 160, 0 } } },
 	[PARK] = { "runtime.gopark", .sp = FRAME(16) },
 	[WRAPPER] = { "main.(*T).M", .id = GO_MADE_WRAPPER, .sp = FRAME(16) },
@@ -88,8 +117,11 @@ start(uint32_t minor, uint16_t machine)
 static struct go_stack
 stack(void)
 {
-	return (struct go_stack){ .lo = STACK, .hi = STACK + t.n * 8, .bytes = (unsigned char *)t.words,
-				  .at = STACK, .n = t.n * 8 };
+	return (struct go_stack){ .lo = STACK,
+				  .hi = STACK + t.n * 8,
+				  .bytes = (unsigned char *)t.words,
+				  .at = STACK,
+				  .n = t.n * 8 };
 }
 
 static void
@@ -137,8 +169,8 @@ inlined_calls_come_with_the_pcs_that_the_runtime_keeps(void **state)
 	push(8, pc(OUTER, 65)); /* the byte before belongs to main.in2 */
 	push(40, pc(GOEXIT, 1));
 	walk((struct go_start){ .pc = pc(LEAF, 40) });
-	expect(pc(LEAF, 40), pc(OUTER, 65), pc(OUTER, 161) | READING_PC_IMPLIED, pc(OUTER, 21) | READING_PC_IMPLIED,
-	       pc(GOEXIT, 1));
+	expect(pc(LEAF, 40), pc(OUTER, 65), pc(OUTER, 161) | READING_PC_IMPLIED,
+	       pc(OUTER, 21) | READING_PC_IMPLIED, pc(GOEXIT, 1));
 }
 
 static void
@@ -238,11 +270,11 @@ what_leads_nowhere_is_not_whole(void **state)
 		uint64_t ret;
 		uint32_t n;
 	} cases[] = {
-		{ LEAF, 8, 0, 1 },          /* no return address */
-		{ LEAF, 8, 0x1234, 1 },     /* not in the program */
-		{ LEAF, 0, 0, 1 },          /* the stack ends before */
-		{ NO_TABLE, 0, 0, 0 },      /* nothing is known of the function */
-		{ ODD, 8, 0, 0 },           /* no size of a frame */
+		{ LEAF, 8, 0, 1 },      /* no return address */
+		{ LEAF, 8, 0x1234, 1 }, /* not in the program */
+		{ LEAF, 0, 0, 1 },      /* the stack ends before */
+		{ NO_TABLE, 0, 0, 0 },  /* nothing is known of the function */
+		{ ODD, 8, 0, 0 },       /* no size of a frame */
 	};
 
 	(void)state;
@@ -296,7 +328,9 @@ a_very_deep_stack_keeps_its_ends_and_counts_what_is_missing(void **state)
 	w.n = 0;
 	w.more = give_more;
 	t.at_once = 256;
-	assert_int_equal(go_traceback_walk(t.tb, &w, &(struct go_start){ .pc = pc(LEAF, 40), .sp = STACK }, &t.out), 0);
+	assert_int_equal(
+		go_traceback_walk(t.tb, &w, &(struct go_start){ .pc = pc(LEAF, 40), .sp = STACK }, &t.out),
+		0);
 	assert_true(t.out.is_whole);
 	assert_int_equal(t.out.n, GO_TRACE_PCS_MAX);
 	assert_int_equal(t.out.pcs[0], pc(LEAF, 40));
@@ -402,7 +436,8 @@ main(void)
 		cmocka_unit_test(until_go_1_20_a_preempted_call_s_pc_is_taken_for_a_return_address),
 		cmocka_unit_test(wrappers_are_left_out_unless_they_panic),
 		cmocka_unit_test(the_caller_of_an_inlined_wrapper_is_nobody_s_implied_frame),
-		cmocka_unit_test(code_that_writes_the_stack_pointer_ends_a_walk_but_for_system_calls_and_callbacks),
+		cmocka_unit_test(
+			code_that_writes_the_stack_pointer_ends_a_walk_but_for_system_calls_and_callbacks),
 		cmocka_unit_test(what_leads_nowhere_is_not_whole),
 		cmocka_unit_test(a_call_of_a_nil_function_begins_at_its_caller),
 		cmocka_unit_test(a_very_deep_stack_keeps_its_ends_and_counts_what_is_missing),
