@@ -7,15 +7,15 @@
  * What is in the reading, and how Go's own answers are made of it:
  * - All goroutines that are in use, in the order of the runtime's list, but the running ones at its end.
  *   Those with READING_G_SYSTEM are in none of Go's answers.
- * - A stack has all its frames. Go's profile (debug=0 and 1) has the first 32 until Go 1.22, the first 128
- * from 1.23 on (GODEBUG=profstackdepth): pcs, implied ones counted.
+ * - A stack has all its frames. Go's profile (debug=0 and 1) has the first 32 until Go 1.22, the first
+ *   128 from 1.23 on (GODEBUG=profstackdepth): pcs, implied ones counted.
  * - Go's text (debug=2) leaves out frames by their names: the runtime's own (showframe of
- * runtime/traceback.go), which READING_PC_LEFT_OUT has not counted. Of more than 100 frames that are left
- * it shows the first 50, "...N frames elided..." and the last 50 since Go 1.21; before, the first 100 and
- * "...additional frames elided...".
- * - `state` is the text up to ", N minutes", with " (leaked)" and " (durable)"; then come wait_ns / 60e9 if
- * that is 1 or more, READING_G_LOCKED as ", locked to thread", bubble as ", synctest bubble N". From
- * Go 1.27 on the labels stand behind the bracket: "goroutine 7 [select] {key: value}:".
+ *   runtime/traceback.go), which READING_PC_LEFT_OUT has not counted. Of more than 100 frames that are
+ *   left it shows the first 50, "...N frames elided..." and the last 50 since Go 1.21; before, what the
+ *   first 100 physical frames hold, and "...additional frames elided..." if that was 100.
+ * - `state` is the text up to ", N minutes", with " (leaked)" and " (durable)"; then come wait_ns / 60e9
+ *   if that is 1 or more, READING_G_LOCKED as ", locked to thread", bubble as ", synctest bubble N". From
+ *   Go 1.27 on the labels stand behind the bracket: "goroutine 7 [select] {key: value}:".
  * - Where READING_G_UNREAD is set, the stack is only the function that it began with.
  */
 #ifndef PPD_SYMBOLIZE_GO_GOROUTINES_H
