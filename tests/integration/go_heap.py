@@ -30,7 +30,7 @@ class GoHeap(case.Case):
                         self.watched(*HEAP, "-memrate", RATES[toolchain.minor % 2], toolchain=toolchain, form=form) as w:
                     print(f"        {toolchain} {form}", flush=True)
                     for path in PATHS:
-                        w.same(self, path, least=100)
+                        w.same(self, path, least=50)
 
     def test_a_program_that_the_c_compiler_linked_and_that_is_anywhere(self):
         targets.need("gcc")
@@ -88,7 +88,7 @@ class GoHeap(case.Case):
             self.assertIn("main.fillSizes", tool.must("-inuse_space", "-top", url))
             listed = tool.must("-list", "main.fillSizes", "-alloc_space", url)
             self.assertRegex(listed, r"b, p := make\(\[\]byte, size\)")
-            self.assertRegex(tool.must("-inuse_space", "-top", "-diff_base", url, url), r"(?m)^\s+0\s+0%")
+            self.assertRegex(tool.must("-inuse_space", "-top", "-diff_base", url, url), r"accounting for 0, 0% of [1-9]")
             peek = tool.must("-peek", "main.zero", "-alloc_space", w.service.url("allocs"))
             self.assertIn("main.next", peek)
 

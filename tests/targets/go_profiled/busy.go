@@ -48,8 +48,7 @@ func busyAlloc(seed int) {
 	r := rand.New(rand.NewSource(int64(seed)))
 	var ring [256][]byte
 	for i := 0; ; i++ {
-		path := r.Intn(1 << 10)
-		ring[i%len(ring)] = zero(path, 10, 1+r.Intn(1<<uint(r.Intn(15))))
+		ring[i%len(ring)] = zero(r.Intn(1<<7), 7, 3<<uint(r.Intn(14)))
 	}
 }
 
