@@ -9,6 +9,7 @@
 
 #include <zlib.h>
 
+#include "base/buf.h"
 #include "base/wire.h"
 #include "fcgi/ids.h"
 #include "fcgi/labels.h"
@@ -58,7 +59,7 @@ enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
 struct enc {
 	const struct profile *p; /* borrowed */
-	struct buf *out;       /* borrowed */
+	struct sink *out;        /* borrowed */
 	struct buf plain;      /* waiting for zlib */
 	struct buf msg, inner; /* a message, and one inside it */
 	z_stream z;
@@ -88,10 +89,10 @@ enc_deflate(struct enc *e, int flush)
 		e->z.next_out = some;
 		e->z.avail_out = sizeof(some);
 		r = deflate(&e->z, flush);
-		buf_add(e->out, some, sizeof(some) - e->z.avail_out);
+		sink_add(e->out, some, sizeof(some) - e->z.avail_out);
 	} while (r == Z_OK && e->z.avail_out == 0);
-	if (buf_error(e->out))
-		e->error = buf_error(e->out);
+	if (sink_error(e->out))
+		e->error = sink_error(e->out);
 	else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
 		e->error = -ENOMEM;
 	buf_reset(&e->plain);
@@ -387,9 +388,9 @@ enc_fini(struct enc *e)
 }
 
 int
-enc_pprof(const struct profile *p, int zlib_level, struct buf *out)
+enc_pprof(const struct profile *p, int zlib_level, struct sink *to)
 {
-	struct enc e = { .p = p, .out = out };
+	struct enc e = { .p = p, .out = to };
 
 	buf_init(&e.plain, 2 * MESSAGE_MAX);
 	buf_init(&e.msg, MESSAGE_MAX);
@@ -397,6 +398,11 @@ enc_pprof(const struct profile *p, int zlib_level, struct buf *out)
 	e.error = enc_init(&e, zlib_level);
 	if (e.error == 0)
 		enc_all(&e);
+	if (e.error == 0)
+		e.error = sink_flush(to);
 	enc_fini(&e);
+	/* Half a profile is none. */
+	if (e.error && !to->error)
+		to->error = e.error;
 	return e.error;
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -37,6 +38,7 @@
 #define THREADS_MORE    32  /* for short questions while all windows are open */
 #define THREADS_MAX     320 /* with three descriptors each, still below DESCRIPTORS_MAX */
 #define STOP_MS         5000
+#define MMAP_BYTES      (256 << 10)
 
 static int stop_pipe[2] = { -1, -1 };
 
@@ -204,6 +206,9 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(2);
+	/* A large profile's memory goes back when it is freed, not to the thread that had it: else each of
+	 * them keeps its own 30 MB (200,000 stacks, nine requests: 297 MB; with this, 85 MB). */
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	log_start("pprofd-fcgi", LOG_INFO);
 	if (conf_load(&conf, file, &why) < 0) {
 		log_error("%s", why.text);

@@ -42,6 +42,7 @@
 #define LINES_MAX  200000
 #define FIELDS_MAX 12
 #define BIG_STACKS 1000 /* ten seconds of one busy thread at 100 Hz */
+#define MANY_STACKS 200000
 #define BIG_PLACES 1500
 #define BIG_OBJECT 900000
 
@@ -444,9 +445,8 @@ do_flood(struct ask *a)
 	}
 }
 
-/* About what ten seconds of a busy server give. */
 static void
-do_big(struct ask *a)
+send_big(struct ask *a, uint32_t stacks)
 {
 	const char *path = "/usr/bin/big-server";
 	uint64_t x = 1;
@@ -462,7 +462,7 @@ do_big(struct ask *a)
 	buf_u64(a->b, 0x1000);
 	buf_str(a->b, path, strlen(path));
 	send_buf(a->sock, WIRE_MAPS, a->b);
-	for (uint32_t id = 0; id < BIG_STACKS; id++) {
+	for (uint32_t id = 0; id < stacks; id++) {
 		uint16_t k = (uint16_t)(8 + id % 24);
 
 		buf_u16(a->b, 1);
@@ -478,7 +478,7 @@ do_big(struct ask *a)
 	}
 	if (!window_wait(a, a->duration_ms))
 		return;
-	for (uint32_t id = 0; id < BIG_STACKS; id++) {
+	for (uint32_t id = 0; id < stacks; id++) {
 		buf_u16(a->b, 1);
 		buf_u32(a->b, id);
 		buf_u32(a->b, 100 + id % 4);
@@ -486,7 +486,21 @@ do_big(struct ask *a)
 		buf_u64(a->b, (1 + id % 7) * 10000000u);
 		send_buf(a->sock, WIRE_COUNTS, a->b);
 	}
-	window_end(a, BIG_STACKS * 4, WIRE_END_TIME);
+	window_end(a, stacks * 4, WIRE_END_TIME);
+}
+
+/* About what ten seconds of a busy server give. */
+static void
+do_big(struct ask *a)
+{
+	send_big(a, BIG_STACKS);
+}
+
+/* About the most that a profile has room for. */
+static void
+do_many(struct ask *a)
+{
+	send_big(a, MANY_STACKS);
 }
 
 static const struct {
@@ -507,6 +521,7 @@ static const struct {
 	{ "silent", do_silent },
 	{ "flood", do_flood },
 	{ "big", do_big },
+	{ "many", do_many },
 };
 
 static void
