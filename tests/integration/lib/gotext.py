@@ -161,6 +161,8 @@ def _goroutine(lines):
         if lines.maybe(ELIDED):
             elided = len(frames)
             continue
+        if lines.maybe("\tgoroutine running on other thread; stack unavailable"):
+            continue
         m = lines.must(CALL, "FUNCTION(ARGUMENTS)")
         at = lines.must(PLACE, "the place of a call")
         frames.append(Call(m[1], m[2] == "...", at[1], int(at[2]), at[3]))
