@@ -52,11 +52,12 @@ class GoDelta(case.Case):
     def test_each_says_when_it_was_and_how_long(self):
         for name in NAMES:
             with self.subTest(name):
+                later = self.w.service.pool.submit(self.w.node.theirs, f"{name}?seconds=1")
                 p = self.window(f"{name}?seconds=1")
+                theirs = pprof.decode(later.result(30))
                 self.assertGreater(p.time_nanos, 0)
                 self.assertGreaterEqual(p.duration_nanos, 0.9e9)
                 self.assertFalse([s for s in p.samples if not any(s.values)], "a sample that counts nothing")
-                theirs = pprof.decode(self.w.node.theirs(f"{name}?seconds=1"))
                 self.assertEqual((p.sample_types, p.period_type, p.period), (theirs.sample_types, theirs.period_type, theirs.period))
 
     def test_a_window_of_block_and_mutex_has_what_was_waited_for_in_it_only(self):

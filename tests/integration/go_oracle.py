@@ -8,7 +8,7 @@ class Oracle(case.Case):
     @classmethod
     def prepare(cls):
         path = golang.program(golang.local(), "stripped")
-        cls.node = cls.enter(golang.start(path, "-each", 2, "-deep", 1, "-sizes", "-buckets", 300, "-memrate", 1,
+        cls.node = cls.enter(golang.start(path, "-each", 2, "-deep", 1, "-sizes", "-buckets", 50, "-memrate", 1,
                                           "-blockrate", 1, "-mutexfraction", 1, "-contend", 5))
 
     def test_gos_own_answers_are_equal_to_each_other(self):

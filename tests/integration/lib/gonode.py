@@ -179,4 +179,9 @@ class Geth(_Serves, load.Stack):
         service.wait_until(lambda: self.answers(self.pprof_port, service.PREFIX + "cmdline"), 60, "geth")
 
     def quiet(self):
-        pass
+        """It computes tables for some seconds at its start."""
+        def idle():
+            before = self.node.cpu_seconds()
+            time.sleep(1)
+            return self.node.cpu_seconds() - before < 0.1
+        service.wait_until(idle, 90, "geth without much to do")

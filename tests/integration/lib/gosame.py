@@ -220,6 +220,8 @@ def _samples(p, stays):
     out = {}
     for s in p.samples:
         frames = tuple((f.name, f.file, f.line) for f in p.frames(s))
+        if [f[0] for f in frames] == ["runtime.goexit"]:
+            frames = ()  # Go leaves that one out always; a sample of ours has a frame always
         if not any(s.values) or (not stays and passing(f[0] for f in frames)):
             continue
         # A block's size is a number without a unit for Go; what else ours say of a sample is told by other names.
