@@ -64,6 +64,7 @@ struct adder {
 	enum go_part part;
 	uint32_t rules;   /* go_rules.h */
 	uint32_t bytes;   /* string: the label of heap samples */
+	uint32_t goexit;  /* string: what stands at each stack's root */
 	uint32_t *stacks; /* by the reading's number: 1 + the profile's; 0: not there yet */
 };
 
@@ -145,16 +146,6 @@ go_profile_begin(struct profile *p, const struct reading *r, const char *show)
 
 /* ---- stacks */
 
-static const char *
-name_at(const struct adder *a, uint32_t loc)
-{
-	const struct profile_place *place = &a->p->places.at[a->p->locs.at[loc].place];
-
-	if (place->object == PROFILE_NONE || !place->n_lines)
-		return "";
-	return strings_get(&a->p->strings, a->p->lines.at[place->line].name);
-}
-
 /* Words from i on that are the calls at one pc: it, and those implied by it. */
 static uint32_t
 calls_at(const struct adder *a, uint32_t i, uint32_t end)
@@ -199,8 +190,10 @@ choose_lines(struct adder *a, const uint32_t *locs, uint32_t n)
 static void
 choose_shown(struct adder *a, uint32_t loc)
 {
-	if (strcmp(name_at(a, loc), "runtime.goexit") != 0)
-		a->p->places.at[a->p->locs.at[loc].place].flags &= (uint8_t)~WIRE_ANSWER_HIDDEN;
+	struct profile_place *place = &a->p->places.at[a->p->locs.at[loc].place];
+
+	if ((place->flags & WIRE_ANSWER_HIDDEN) && a->p->lines.at[place->line].name != a->goexit)
+		place->flags &= (uint8_t)~WIRE_ANSWER_HIDDEN;
 }
 
 static int
@@ -402,10 +395,12 @@ go_profile_add(struct profile *p, const struct reading *r, const struct go_place
 			   .shape = shapes[r->head->kind],
 			   .part = part,
 			   .rules = go_rules(r->head->go_minor),
-			   .bytes = strings_text(&p->strings, "bytes") };
+			   .bytes = strings_text(&p->strings, "bytes"),
+			   .goexit = strings_text(&p->strings, "runtime.goexit") };
 	int e = -ENOMEM;
 
-	if (a.bytes != STRINGS_NONE && room_take(&p->room, r->head->stacks.n * sizeof(*a.stacks)) == 0) {
+	if (a.bytes != STRINGS_NONE && a.goexit != STRINGS_NONE &&
+	    room_take(&p->room, r->head->stacks.n * sizeof(*a.stacks)) == 0) {
 		a.stacks = calloc(r->head->stacks.n + 1, sizeof(*a.stacks));
 		e = a.stacks ? adds[r->head->kind](&a) : -ENOMEM;
 	}
