@@ -16,6 +16,13 @@ dist_pprofderrors_DATA = \
 	conf/errors/413.html conf/errors/417.html conf/errors/431.html conf/errors/500.html \
 	conf/errors/501.html conf/errors/503.html conf/errors/504.html conf/errors/505.html
 
+# What our JSON looks like: answered by pprofd-fcgi, and here for programs that are built on it.
+SCHEMAS = \
+	conf/schemas/error-1.json   conf/schemas/flamegraph-1.json conf/schemas/profile-1.json \
+	conf/schemas/speedscope-1.json conf/schemas/top-1.json     conf/schemas/tree-1.json
+pprofdschemasdir = $(pkgdatadir)/schemas
+dist_pprofdschemas_DATA = $(SCHEMAS)
+
 # A pprofd.conf that somebody has edited is theirs.
 install-data-hook:
 	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/pprofd"

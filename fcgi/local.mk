@@ -51,6 +51,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/request.c        fcgi/request.h   \
 	fcgi/room.c           fcgi/room.h      \
 	fcgi/route.c          fcgi/route.h     \
+	fcgi/schema.c         fcgi/schema.h    \
 	fcgi/sink.c           fcgi/sink.h      \
 	fcgi/snapshot.c       fcgi/snapshot.h  \
 	fcgi/state.c          fcgi/state.h     \
@@ -62,6 +63,14 @@ libfcgiapp_a_SOURCES = \
 	fcgi/tree.c           fcgi/tree.h      \
 	fcgi/view.c           fcgi/view.h      \
 	fcgi/wait.c           fcgi/wait.h
+
+# The schemas of conf/schemas/, as bytes.
+fcgi/schema_bytes.h: fcgi/schema_bytes.sh $(SCHEMAS)
+	$(AM_V_GEN)$(MKDIR_P) fcgi && cd $(srcdir) && \
+		$(SHELL) fcgi/schema_bytes.sh $(SCHEMAS) >"$(abs_builddir)/$@.tmp" && mv "$(abs_builddir)/$@.tmp" "$(abs_builddir)/$@"
+fcgi/schema.$(OBJEXT): fcgi/schema_bytes.h
+EXTRA_DIST += fcgi/schema_bytes.sh
+CLEANFILES += fcgi/schema_bytes.h
 
 sbin_PROGRAMS += pprofd-fcgi
 pprofd_fcgi_SOURCES = fcgi/main.c

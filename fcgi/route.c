@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "fcgi/handle.h"
+#include "fcgi/schema.h"
 
-#define PREFIX "/debug/pprof"
-#define NODES  "/nodes/"
+#define PREFIX  "/debug/pprof"
+#define NODES   "/nodes/"
+#define SCHEMAS "schemas/" /* as in REPLY_SCHEMAS */
 
 /* Sorted by name, as the index shows them. */
 static const struct route table[] = {
@@ -102,7 +104,9 @@ route_profile(const struct app *app, const struct request *req, const struct con
 {
 	const struct route *route = bsearch(name, table, TABLE, sizeof(table[0]), route_compare);
 
-	if (!route)
+	if (!strncmp(name, SCHEMAS, strlen(SCHEMAS)))
+		schema_answer(name + strlen(SCHEMAS), to);
+	else if (!route)
 		reply_error(to, 404, "Unknown profile");
 	else if (!route->made)
 		reply_error(to, 501, "The %s profile is not available in this version of pprofd.", name);
