@@ -276,7 +276,6 @@ go_bucket_list_check(const struct go_bucket_list *l, struct go_node *n, const st
 		return -ENOMEM;
 	if (wrong > l->n / 4 || bytes.wrong > l->n / 4 || distance < n->at->mem_record_size ||
 	    (n->guessed && distance > n->at->mem_record_size && distance < NEAR_BYTES))
-		return err_set(why, -ENOTSUP, "built by %s: its heap profile has a form that is not known",
-			       n->version);
+		return go_node_not_known(n, "records of the heap profile", why);
 	return 0;
 }

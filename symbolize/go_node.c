@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ set_version(struct go_node *n, struct err *why)
 	uint32_t min = old ? 16 : first ? 18 : 20, max = old ? 17 : first ? 19 : GO_MINOR_NEWER;
 
 	if (go_version_read(n->im, min, max, n->version) < 0)
-		memcpy(n->version, "unknown", sizeof("unknown"));
+		snprintf(n->version, sizeof(n->version), "a Go of unknown version");
 	n->minor = go_version_minor(n->version);
 	if (old || (n->minor && n->minor < GO_OLDEST))
 		return err_set(why, -ENOTSUP, "built by %s: profiles can be read from Go 1.%u on",
@@ -140,9 +141,7 @@ open_program(struct go_node *n, struct err *why)
 		e = go_node_look(n, why);
 	/* Bytes where a new version has something else are told by the lists that must be there. */
 	if (e == 0 && n->guessed && (!n->roots.allgs || !n->roots.allm))
-		e = err_set(why, -ENOTSUP,
-			    "built by %s: how it keeps its goroutines and threads is not known",
-			    n->version);
+		e = go_node_not_known(n, "lists of goroutines and threads", why);
 	return e;
 }
 
@@ -178,6 +177,17 @@ go_node_look(struct go_node *n, struct err *why)
 	int e = go_roots_look(n);
 
 	return e == -ESRCH ? err_set(why, e, "the process has gone") : e;
+}
+
+int
+go_node_not_known(const struct go_node *n, const char *what, struct err *why)
+{
+	if (!n->guessed)
+		return err_set(why, -ENOTSUP, "built by %s: its %s have a form that is not known",
+			       n->version, what);
+	return err_set(why, -ENOTSUP,
+		       "built by %s; the newest that is known is Go 1.%u, and its %s have another form",
+		       n->version, n->at->minor, what);
 }
 
 uint32_t

@@ -77,6 +77,10 @@ uint32_t go_node_stack_depth(struct go_node *n);
 /* A number of 4 bytes at a root; 0 where the root is not known, or cannot be read. */
 uint32_t go_node_u32(struct go_node *n, uint64_t root);
 
+/* Set and return -ENOTSUP, with a sentence that names the version: `what` (plural) of a version that is not
+ * known has not the newest column's form. */
+int go_node_not_known(const struct go_node *n, const char *what, struct err *why);
+
 /* Between run-time pcs and the module's link-time addresses. */
 static inline uint64_t
 go_node_link_pc(const struct go_node *n, uint64_t pc)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "symbolize/go_expand.h"
+#include "symbolize/go_func.h"
 #include "symbolize/memory_window.h"
 
 #define THREADS_MAX 65536u
@@ -91,6 +92,19 @@ write_thread(struct go_node *n, struct reading_writer *w, struct thread *t)
 	return at < 0 ? (int)at : 0;
 }
 
+/* Of a version that is not known, createstack may be elsewhere. */
+static int
+check(const struct go_node *n, const struct threads *t, struct err *why)
+{
+	struct go_func f;
+
+	for (size_t i = 0; n->guessed && i < t->n; i++)
+		for (size_t k = 0; k < t->at[i].n; k++)
+			if (!go_func_find(&n->module, go_node_link_pc(n, t->at[i].pcs[k]), &f))
+				return go_node_not_known(n, "records of threads", why);
+	return 0;
+}
+
 int
 go_threads_read(struct go_node *n, struct reading_writer *w, struct err *why)
 {
@@ -104,6 +118,8 @@ go_threads_read(struct go_node *n, struct reading_writer *w, struct err *why)
 		e = walk(&t, n, window);
 	if (e == -EBADMSG || e == -EFAULT)
 		e = err_set(why, -EBADMSG, "built by %s: its list of threads makes no sense", n->version);
+	if (e == 0)
+		e = check(n, &t, why);
 	for (size_t i = 0; e == 0 && i < t.n; i++)
 		e = write_thread(n, w, &t.at[i]);
 	memory_window_free(window);
