@@ -156,7 +156,7 @@ go_node_open(struct go_node *n, struct memory *mem, const struct image *im, stru
 	ticks_now(&n->opened);
 	e = go_module_open(&n->module, im, why);
 	if (e < 0)
-		return e;
+		return e == -ENOENT ? err_set(why, e, "not a Go program") : e;
 	e = open_program(n, why);
 	if (e < 0)
 		go_node_close(n);
