@@ -94,21 +94,22 @@ svg_percent_encoded(struct svg *s, const char *text, size_t n)
 static void
 svg_link(struct svg *s, const char *name, const char *value, size_t n)
 {
-	const char *at = s->of->query;
+	const char *at = s->of->query, *between = "";
 	size_t name_n = strlen(name);
 
 	sink_text(s->to, "<a href=\"?");
 	if (n) {
 		sink_printf(s->to, "%s=", name);
 		svg_percent_encoded(s, value, n);
-		sink_text(s->to, "&amp;");
+		between = "&amp;";
 	}
 	while (*at) {
 		size_t len = strcspn(at, "&");
 
 		if (len && (strncmp(at, name, name_n) != 0 || !strchr("=&", at[name_n]))) {
+			sink_text(s->to, between);
 			svg_text(s, at, len);
-			sink_text(s->to, "&amp;");
+			between = "&amp;";
 		}
 		at += len + (at[len] == '&');
 	}
@@ -159,11 +160,10 @@ svg_amounts(struct svg *s)
 		sink_printf(s->to, " in %s",
 			    amount_text(amount, (int64_t)p->window.duration_ns, "nanoseconds"));
 	svg_line_end(s);
-	if (s->v->negative[type]) {
-		svg_line_begin(s, "");
-		sink_text(s->to, "a difference: red is more, blue less");
-		svg_line_end(s);
-	}
+	svg_line_begin(s, "");
+	sink_text(s->to, s->v->negative[type] ? "a difference: red is more, blue is less"
+					      : "orange: program, yellow: library, blue: kernel, green: JIT");
+	svg_line_end(s);
 }
 
 /* All types, two a line: a phone has room for that. */
@@ -232,7 +232,7 @@ svg_head_lines(const struct svg *s)
 {
 	uint32_t types = s->v->p->n_types > 1 ? (s->v->p->n_types + 1) / 2 : 0;
 
-	return 2 + types + s->v->negative[s->v->type] + (*s->of->wish->focus != '\0') + (s->hidden > 0);
+	return 3 + types + (*s->of->wish->focus != '\0') + (s->hidden > 0);
 }
 
 static void
@@ -244,7 +244,9 @@ svg_head(struct svg *s)
 		    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%u\" lang=\"en\">\n<title>",
 		    rows * ROW_PX);
 	svg_title(s);
-	sink_text(s->to, "</title>\n<style>");
+	/* A phone would take a page without this for one that is 980 pixels wide. */
+	sink_text(s->to, "</title>\n<meta xmlns=\"http://www.w3.org/1999/xhtml\" name=\"viewport\" "
+			 "content=\"width=device-width\"/>\n<style>");
 	sink_text(s->to, style);
 	sink_text(s->to, "</style>\n");
 	svg_line_begin(s, " class=\"h\"");
