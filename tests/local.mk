@@ -121,6 +121,20 @@ UNIT_TESTS += tests/unit/test_page
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
 tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD)
 
+# A reading is put together by who writes them, and shown by who reads them.
+UNIT_TESTS += tests/unit/test_go_profile
+tests_unit_test_go_profile_SOURCES = tests/unit/test_go_profile.c tests/unit/reading_maker.h
+tests_unit_test_go_profile_LDADD = libfcgiapp.a libsymbolize.a libconf.a libbase.a \
+	$(FCGI_LIBS) $(Z_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(CMOCKA_LIBS) -lm -lpthread
+
+UNIT_TESTS += tests/unit/test_go_text
+tests_unit_test_go_text_SOURCES = tests/unit/test_go_text.c tests/unit/reading_maker.h
+tests_unit_test_go_text_LDADD = $(tests_unit_test_go_profile_LDADD)
+
+UNIT_TESTS += tests/unit/test_node_memory
+tests_unit_test_node_memory_SOURCES = tests/unit/test_node_memory.c
+tests_unit_test_node_memory_LDADD = $(tests_unit_test_go_profile_LDADD)
+
 UNIT_TESTS += tests/unit/test_gone
 tests_unit_test_gone_SOURCES = tests/unit/test_gone.c
 tests_unit_test_gone_LDADD = $(FCGI_TEST_LDADD)
