@@ -2,10 +2,11 @@
  * go_probe - what the reader of Go programs' memory finds in a running one. As root; for people, and tests.
  *
  *   go_probe PID roots     where the runtime's variables are, and how the program was known
- *   go_probe PID KIND [N]  heap, block, mutex, threadcreate: the head, the notes, then a bucket a line: its
- *                          size, numbers, "@", and pcs as Go's debug=1 has them ("~" in front of one that
- * an inlined call implies, "=" of one that begins a function). N: read so many times; how long each took is
- * told on the error output
+ *   go_probe PID KIND [N]  heap, block, mutex, threadcreate, goroutine, goroutineleak: the head, the notes,
+ *                          then a bucket a line: its size, numbers, "@", and pcs as Go's debug=1 has them
+ * ("~" in front of one that an inlined call implies, "=" of one whose name is looked up at itself); or a
+ * goroutine a line: its number, [state], "@", pcs. Nobody says where running ones are. N: read so many
+ * times; how long each took is told on the error output
  */
 #include "config.h"
 
@@ -21,6 +22,7 @@
 
 #include "base/reading.h"
 #include "symbolize/go_buckets.h"
+#include "symbolize/go_goroutines.h"
 #include "symbolize/go_node.h"
 #include "symbolize/go_threads.h"
 #include "symbolize/image.h"
@@ -78,11 +80,28 @@ static const struct {
 	const char *name;
 	enum reading_kind kind;
 } kinds[] = {
-	{ "heap", READING_HEAP },
-	{ "block", READING_BLOCK },
-	{ "mutex", READING_MUTEX },
-	{ "threadcreate", READING_THREADCREATE },
+	{ "heap", READING_HEAP },           { "block", READING_BLOCK },
+	{ "mutex", READING_MUTEX },         { "threadcreate", READING_THREADCREATE },
+	{ "goroutine", READING_GOROUTINE }, { "goroutineleak", READING_LEAK },
 };
+
+static void
+print_stack(const struct reading *r, uint32_t stack)
+{
+	const struct reading_stack *s = &r->stacks[stack];
+
+	printf(" @");
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint64_t pc = r->pcs[s->first + i];
+
+		if (pc & READING_PC_LEFT_OUT)
+			printf(" ...%llu...", READING_PC(pc));
+		else
+			printf(" %s%s0x%llx", pc & READING_PC_IMPLIED ? "~" : "",
+			       pc & READING_PC_EXACT ? "=" : "", READING_PC(pc));
+	}
+	putchar('\n');
+}
 
 static void
 print_reading(const struct reading *r)
@@ -99,17 +118,20 @@ print_reading(const struct reading *r)
 	}
 	for (uint64_t i = 0; i < h->buckets.n; i++) {
 		const struct reading_bucket *b = &r->buckets[i];
-		const struct reading_stack *s = &r->stacks[b->stack];
 
-		printf("%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " @", b->size,
-		       b->values[0], b->values[1], b->values[2], b->values[3]);
-		for (uint32_t k = 0; k < s->n; k++) {
-			uint64_t pc = r->pcs[s->first + k];
+		printf("%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, b->size, b->values[0],
+		       b->values[1], b->values[2], b->values[3]);
+		print_stack(r, b->stack);
+	}
+	for (uint64_t i = 0; i < h->goroutines.n; i++) {
+		const struct reading_goroutine *g = &r->goroutines[i];
+		size_t n;
+		const char *state = reading_string(r, g->state, &n);
 
-			printf(" %s%s0x%llx", pc & READING_PC_IMPLIED ? "~" : "",
-			       pc & READING_PC_EXACT ? "=" : "", READING_PC(pc));
-		}
-		putchar('\n');
+		printf("%" PRIu64 " [%.*s]%s%s", g->goid, (int)n, state,
+		       g->flags & READING_G_SYSTEM ? " system" : "",
+		       g->flags & READING_G_UNREAD ? " unread" : "");
+		print_stack(r, g->stack);
 	}
 }
 
@@ -128,9 +150,12 @@ read_kind(struct go_node *n, enum reading_kind kind, int fd, struct err *why)
 	struct reading_writer *w = NULL;
 	int e = reading_writer_new(&w, kind);
 
-	if (e == 0)
-		e = kind == READING_THREADCREATE ? go_threads_read(n, w, why)
-						 : go_buckets_read(n, kind, w, why);
+	if (e == 0 && kind == READING_THREADCREATE)
+		e = go_threads_read(n, w, why);
+	else if (e == 0 && (kind == READING_GOROUTINE || kind == READING_LEAK))
+		e = go_goroutines_read(n, kind, NULL, w, why);
+	else if (e == 0)
+		e = go_buckets_read(n, kind, w, why);
 	if (e == 0)
 		e = reading_writer_finish(w, fd, why);
 	reading_writer_free(w);
@@ -183,7 +208,8 @@ main(int argc, char **argv)
 	int fds[FILES], e;
 
 	if (argc != 3 && argc != 4) {
-		fprintf(stderr, "usage: go_probe PID roots|heap|block|mutex|threadcreate [TIMES]\n");
+		fprintf(stderr, "usage: go_probe PID roots|heap|block|mutex|threadcreate|goroutine|"
+				"goroutineleak [TIMES]\n");
 		return 2;
 	}
 	e = open_files(argv[1], fds, &why);
