@@ -185,6 +185,51 @@ debug_is_never_negative(void **state)
 }
 
 static void
+seconds_of_a_snapshot_are_a_positive_integer_or_junk(void **state)
+{
+	static const struct {
+		const char *query;
+		int64_t s;
+	} cases[] = {
+		{ "", 0 },
+		{ "seconds=", 0 },
+		{ "seconds=7", 7 },
+		{ "seconds=%2B7", 7 },
+		{ "seconds=007", 7 },
+		{ "seconds=0", -1 },
+		{ "seconds=-7", -1 },
+		{ "seconds=7.0", -1 },
+		{ "seconds=7s", -1 },
+		{ "seconds=%207", -1 },
+		{ "seconds=0x7", -1 },
+		{ "seconds=1_0", -1 },
+		{ "seconds=9223372036854775808", -1 },
+		{ "seconds=7&seconds=8", 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		query(cases[i].query);
+		assert_int_equal(got.snapshot_s, cases[i].s);
+	}
+}
+
+static void
+switches_are_numbers_above_zero(void **state)
+{
+	(void)state;
+	assert_int_equal(query("gc=1&estimate=2&arm=0"), 0);
+	assert_true(got.gc && got.estimate && !got.arm);
+	assert_int_equal(query("gc=x&estimate=-1&arm="), 0);
+	assert_true(!got.gc && !got.estimate && !got.arm && !got.delta_sums);
+	assert_int_equal(query("delta=alloc"), 0);
+	assert_true(got.delta_sums);
+	assert_int_equal(query("delta=all"), 0);
+	assert_false(got.delta_sums);
+	assert_int_equal(query("delta=1"), -EINVAL);
+}
+
+static void
 too_much_is_refused_or_ignored(void **state)
 {
 	static char many[4096], wide[4096];
@@ -213,6 +258,8 @@ main(void)
 		cmocka_unit_test(the_rate_has_bounds),
 		cmocka_unit_test(an_event_is_a_word_in_ascii),
 		cmocka_unit_test(debug_is_never_negative),
+		cmocka_unit_test(seconds_of_a_snapshot_are_a_positive_integer_or_junk),
+		cmocka_unit_test(switches_are_numbers_above_zero),
 		cmocka_unit_test(too_much_is_refused_or_ignored),
 	};
 

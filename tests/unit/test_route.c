@@ -146,20 +146,108 @@ no_request_puts_a_line_into_the_head(void **state)
 	assert_non_null(strstr(head, "\r\nLocation: /debug/pprof/\r\n"));
 }
 
+static const char *const snapshots[] = {
+	"heap", "allocs", "goroutine", "threadcreate", "block", "mutex", "goroutineleak",
+};
+
+#define SNAPSHOTS (sizeof(snapshots) / sizeof(snapshots[0]))
+
+static int
+ask_profile(enum method method, const char *name, const char *query)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/debug/pprof/%s", name);
+	return ask(method, path, query);
+}
+
 static void
 gos_other_profiles_are_told_to_be_missing(void **state)
 {
-	static const char *const names[] = { "heap",  "allocs", "goroutine", "threadcreate",
-					     "block", "mutex",  "trace",     "goroutineleak" };
-	char path[64];
+	(void)state;
+	assert_int_equal(ask_profile(METHOD_GET, "trace", "debug=1"), 501);
+	assert_true(to.failed);
+	assert_int_equal(to.body.data[to.body.len - 1], '\n');
+}
+
+static void
+a_snapshot_needs_the_collector(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		assert_int_equal(ask_profile(METHOD_GET, snapshots[i], "debug=1"), 503);
+		assert_true(to.failed);
+		assert_int_equal(ask_profile(METHOD_GET, snapshots[i], ""), 503);
+	}
+}
+
+static void
+what_go_refuses_of_snapshots_is_refused_in_its_words_and_its_order(void **state)
+{
+	static const struct {
+		const char *query, *text;
+	} cases[] = {
+		{ "seconds=0", "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=-1", "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=x&debug=1", "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=1.5", "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=1e21", "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=99999999999999999999",
+		  "invalid value for \"seconds\" - must be a positive integer\n" },
+		{ "seconds=1&debug=1", "seconds and debug params are incompatible\n" },
+		{ "seconds=301&debug=1",
+		  "profile duration exceeds the limit of 300 seconds (PPROF_MAX_SECONDS)\n" },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "/debug/pprof/%s", names[i]);
-		assert_int_equal(ask(METHOD_GET, path, "debug=1"), 501);
-		assert_true(to.failed);
-		assert_int_equal(to.body.data[to.body.len - 1], '\n');
-	}
+	for (size_t i = 0; i < SNAPSHOTS; i++)
+		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+			assert_int_equal(ask_profile(METHOD_GET, snapshots[i], cases[k].query), 400);
+			assert_true(body_is(cases[k].text));
+			assert_non_null(strstr(head, "\r\nX-Go-Pprof: 1\r\n"));
+		}
+}
+
+static void
+what_is_ours_alone_is_refused_where_it_means_nothing(void **state)
+{
+	static const struct {
+		const char *name, *query;
+		int status;
+	} cases[] = {
+		{ "heap", "estimate=1", 400 },
+		{ "mutex", "estimate=1", 400 },
+		{ "block", "estimate=1", 503 },
+		{ "heap", "arm=1", 400 },
+		{ "goroutine", "arm=1", 400 },
+		{ "block", "arm=1&estimate=1", 400 },
+		{ "block", "arm=1&debug=1", 400 },
+		{ "block", "arm=1", 503 },
+		{ "mutex", "arm=1&seconds=1", 503 },
+		{ "heap", "estimate=0&arm=0", 503 },
+		{ "heap", "delta=alloc", 503 },
+		{ "heap", "delta=inuse", 400 },
+		{ "heap", "gc=1", 503 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(ask_profile(METHOD_GET, cases[i].name, cases[i].query), cases[i].status);
+}
+
+static void
+head_of_a_snapshot_asks_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_profile(METHOD_HEAD, "heap", ""), 200);
+	assert_non_null(strstr(head, "\r\nContent-Type: application/octet-stream\r\n"));
+	assert_non_null(strstr(head, "filename=\"heap\""));
+	assert_int_equal(ask_profile(METHOD_HEAD, "block", "seconds=3"), 200);
+	assert_non_null(strstr(head, "filename=\"block-delta\""));
+	assert_int_equal(ask_profile(METHOD_HEAD, "goroutine", "debug=2"), 200);
+	assert_non_null(strstr(head, "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+	assert_null(strstr(head, "filename"));
+	assert_int_equal(ask_profile(METHOD_HEAD, "heap", "seconds=x"), 400);
 }
 
 static void
@@ -226,6 +314,10 @@ main(void)
 		cmocka_unit_test(the_page_without_its_slash_is_moved),
 		cmocka_unit_test(no_request_puts_a_line_into_the_head),
 		cmocka_unit_test(gos_other_profiles_are_told_to_be_missing),
+		cmocka_unit_test(a_snapshot_needs_the_collector),
+		cmocka_unit_test(what_go_refuses_of_snapshots_is_refused_in_its_words_and_its_order),
+		cmocka_unit_test(what_is_ours_alone_is_refused_where_it_means_nothing),
+		cmocka_unit_test(head_of_a_snapshot_asks_nobody),
 		cmocka_unit_test(only_three_methods_are_allowed),
 		cmocka_unit_test(head_tells_the_type_and_neither_opens_a_window_nor_tells_a_length),
 		cmocka_unit_test(without_a_collector_the_reason_is_given),
