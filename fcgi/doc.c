@@ -10,64 +10,64 @@ doc_string(const struct profile *p, uint32_t string)
 
 /* Left out where it is not known. */
 static void
-doc_known(struct json *j, const struct profile *p, const char *name, uint32_t string)
+doc_known(struct jsonw *j, const struct profile *p, const char *name, uint32_t string)
 {
 	if (string)
-		json_text(j, name, doc_string(p, string));
+		jsonw_text(j, name, doc_string(p, string));
 }
 
 static void
-doc_target(struct json *j, const struct profile *p)
+doc_target(struct jsonw *j, const struct profile *p)
 {
 	const struct profile_node *node = &p->node;
 
-	json_object(j, "target");
+	jsonw_object(j, "target");
 	doc_known(j, p, "name", node->name);
 	if (node->pid)
-		json_int(j, "pid", node->pid);
+		jsonw_int(j, "pid", node->pid);
 	doc_known(j, p, "comm", node->comm);
 	doc_known(j, p, "exe", node->exe);
 	doc_known(j, p, "runtime", node->runtime);
 	if (node->start_unix_ns)
-		json_time(j, "start_time", node->start_unix_ns);
-	json_object_end(j);
+		jsonw_time(j, "start_time", node->start_unix_ns);
+	jsonw_object_end(j);
 }
 
 void
-doc_begin(struct json *j, const struct form_of *of, struct sink *to, const char *schema)
+doc_begin(struct jsonw *j, const struct form_of *of, struct sink *to, const char *schema)
 {
 	const struct profile *p = of->p;
 
-	json_init(j, to);
-	json_object(j, NULL);
-	json_text(j, "schema", schema);
-	json_text(j, "profile", of->name);
+	jsonw_init(j, to);
+	jsonw_object(j, NULL);
+	jsonw_text(j, "schema", schema);
+	jsonw_text(j, "profile", of->name);
 	doc_target(j, p);
-	json_time(j, "time", p->window.start_unix_ns);
-	json_uint(j, "duration_ns", p->window.duration_ns);
+	jsonw_time(j, "time", p->window.start_unix_ns);
+	jsonw_uint(j, "duration_ns", p->window.duration_ns);
 }
 
 void
-doc_end(struct json *j)
+doc_end(struct jsonw *j)
 {
-	json_object_end(j);
-	json_newline(j);
+	jsonw_object_end(j);
+	jsonw_newline(j);
 }
 
 void
-doc_type(struct json *j, const struct view *v)
+doc_type(struct jsonw *j, const struct view *v)
 {
 	const struct profile_type *type = &v->p->types[v->type];
 
-	json_text(j, "sample_type", doc_string(v->p, type->type));
-	json_text(j, "unit", doc_string(v->p, type->unit));
-	json_text(j, "group", doc_group(v->frames.group));
-	json_int(j, "total", v->total[v->type]);
-	json_int(j, "matched", v->shown[v->type]);
-	json_bool(j, "signed", v->negative[v->type]);
+	jsonw_text(j, "sample_type", doc_string(v->p, type->type));
+	jsonw_text(j, "unit", doc_string(v->p, type->unit));
+	jsonw_text(j, "group", doc_group(v->frames.group));
+	jsonw_int(j, "total", v->total[v->type]);
+	jsonw_int(j, "matched", v->shown[v->type]);
+	jsonw_bool(j, "signed", v->negative[v->type]);
 	if (v->negative[v->type]) {
-		json_uint(j, "total_size", v->total_size[v->type]);
-		json_uint(j, "matched_size", v->shown_size[v->type]);
+		jsonw_uint(j, "total_size", v->total_size[v->type]);
+		jsonw_uint(j, "matched_size", v->shown_size[v->type]);
 	}
 }
 

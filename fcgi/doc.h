@@ -5,18 +5,18 @@
 #define PPD_FCGI_DOC_H
 
 #include "fcgi/form.h"
-#include "fcgi/json.h"
+#include "fcgi/jsonw.h"
 
 /* Open the document: its schema ("pprofd.top/1"), whose profile it is and when it was made. */
-void doc_begin(struct json *j, const struct form_of *of, struct sink *to, const char *schema);
+void doc_begin(struct jsonw *j, const struct form_of *of, struct sink *to, const char *schema);
 
 /*
  * The chosen type, its unit, what frames are, and how much it is in all and of the stacks that match.
  * Where a sample is less than nothing, `signed` says so, and sizes stand beside the sums.
  */
-void doc_type(struct json *j, const struct view *v);
+void doc_type(struct jsonw *j, const struct view *v);
 
-void doc_end(struct json *j);
+void doc_end(struct jsonw *j);
 
 /* The name of a group: "function". */
 const char *doc_group(enum frames_group group);

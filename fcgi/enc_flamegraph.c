@@ -58,25 +58,25 @@ static const struct column columns[] = {
 };
 
 static void
-flamegraph_column(struct json *j, struct tree *t, const struct column *c, uint32_t *nodes, uint32_t *hidden)
+flamegraph_column(struct jsonw *j, struct tree *t, const struct column *c, uint32_t *nodes, uint32_t *hidden)
 {
 	struct tree_node node;
 	struct buf scratch;
 
 	buf_init(&scratch, 0);
 	*nodes = *hidden = 0;
-	json_newline(j);
-	json_list(j, c->name);
+	jsonw_newline(j);
+	jsonw_list(j, c->name);
 	tree_begin(t);
 	while (tree_next(t, &node) && !sink_error(j->to)) {
 		if (c->value)
-			json_int(j, NULL, c->value(&node));
+			jsonw_int(j, NULL, c->value(&node));
 		else
-			json_text(j, NULL, tree_label(t, &node, &scratch));
+			jsonw_text(j, NULL, tree_label(t, &node, &scratch));
 		++*nodes;
 		*hidden += node.hidden;
 	}
-	json_list_end(j);
+	jsonw_list_end(j);
 	buf_fini(&scratch);
 }
 
@@ -84,7 +84,7 @@ void
 enc_flamegraph(const struct form_of *of, struct view *v, struct sink *to)
 {
 	uint32_t nodes = 0, hidden = 0;
-	struct json j;
+	struct jsonw j;
 	struct tree t;
 
 	doc_begin(&j, of, to, "pprofd.flamegraph/1");
@@ -96,9 +96,9 @@ enc_flamegraph(const struct form_of *of, struct view *v, struct sink *to)
 		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 			if (!columns[i].signed_only || v->negative[v->type])
 				flamegraph_column(&j, &t, &columns[i], &nodes, &hidden);
-		json_newline(&j);
-		json_int(&j, "nodes", nodes);
-		json_bool(&j, "truncated", hidden > 0);
+		jsonw_newline(&j);
+		jsonw_int(&j, "nodes", nodes);
+		jsonw_bool(&j, "truncated", hidden > 0);
 		doc_end(&j);
 	}
 	tree_fini(&t);

@@ -19,46 +19,46 @@ string(const struct profile *p, uint32_t which)
 /* ---- the head */
 
 static void
-json_types(struct json *j, const struct profile *p, const struct view *v)
+json_types(struct jsonw *j, const struct profile *p, const struct view *v)
 {
-	json_object(j, "period");
-	json_text(j, "type", string(p, p->period_type.type));
-	json_text(j, "unit", string(p, p->period_type.unit));
-	json_int(j, "value", p->period);
-	json_object_end(j);
-	json_list(j, "sample_types");
+	jsonw_object(j, "period");
+	jsonw_text(j, "type", string(p, p->period_type.type));
+	jsonw_text(j, "unit", string(p, p->period_type.unit));
+	jsonw_int(j, "value", p->period);
+	jsonw_object_end(j);
+	jsonw_list(j, "sample_types");
 	for (uint32_t i = 0; i < p->n_types; i++) {
-		json_object(j, NULL);
-		json_text(j, "type", string(p, p->types[i].type));
-		json_text(j, "unit", string(p, p->types[i].unit));
-		json_object_end(j);
+		jsonw_object(j, NULL);
+		jsonw_text(j, "type", string(p, p->types[i].type));
+		jsonw_text(j, "unit", string(p, p->types[i].unit));
+		jsonw_object_end(j);
 	}
-	json_list_end(j);
-	json_text(j, "default_sample_type", string(p, p->types[v->type].type));
-	json_text(j, "group", doc_group(v->frames.group));
+	jsonw_list_end(j);
+	jsonw_text(j, "default_sample_type", string(p, p->types[v->type].type));
+	jsonw_text(j, "group", doc_group(v->frames.group));
 }
 
 static void
-json_sums(struct json *j, const struct view *v)
+json_sums(struct jsonw *j, const struct view *v)
 {
 	bool is_signed = false;
 
-	json_list(j, "totals");
+	jsonw_list(j, "totals");
 	for (uint32_t i = 0; i < v->p->n_types; i++)
-		json_int(j, NULL, v->total[i]);
-	json_list_end(j);
-	json_list(j, "matched");
+		jsonw_int(j, NULL, v->total[i]);
+	jsonw_list_end(j);
+	jsonw_list(j, "matched");
 	for (uint32_t i = 0; i < v->p->n_types; i++)
-		json_int(j, NULL, v->shown[i]);
-	json_list_end(j);
+		jsonw_int(j, NULL, v->shown[i]);
+	jsonw_list_end(j);
 	for (uint32_t i = 0; i < v->p->n_types; i++)
 		is_signed |= v->negative[i];
-	json_bool(j, "signed", is_signed);
+	jsonw_bool(j, "signed", is_signed);
 }
 
 /* Of a window; a snapshot of a Go program's own counters has none. */
 static void
-json_quality(struct json *j, const struct profile *p)
+json_quality(struct jsonw *j, const struct profile *p)
 {
 	static const char *const ends[] = {
 		[WIRE_END_TIME] = "time",
@@ -77,98 +77,98 @@ json_quality(struct json *j, const struct profile *p)
 
 	if (!w->event)
 		return;
-	json_object(j, "quality");
-	json_text(j, "event", string(p, w->event));
+	jsonw_object(j, "quality");
+	jsonw_text(j, "event", string(p, w->event));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		json_uint(j, counts[i].name, counts[i].count);
+		jsonw_uint(j, counts[i].name, counts[i].count);
 	if (w->is_clock)
-		json_uint(j, "cpu_ns", w->cpu_ns);
-	json_percent(j, "unsymbolized_pct", comments_unnamed_percent(p));
+		jsonw_uint(j, "cpu_ns", w->cpu_ns);
+	jsonw_percent(j, "unsymbolized_pct", comments_unnamed_percent(p));
 	if (w->reason < sizeof(ends) / sizeof(ends[0]))
-		json_text(j, "ended_by", ends[w->reason]);
-	json_object_end(j);
+		jsonw_text(j, "ended_by", ends[w->reason]);
+	jsonw_object_end(j);
 }
 
 static void
-json_comments(struct json *j, const struct profile *p)
+json_comments(struct jsonw *j, const struct profile *p)
 {
-	json_list(j, "comments");
+	jsonw_list(j, "comments");
 	for (uint32_t i = 0; i < p->comments.n; i++)
-		json_text(j, NULL, string(p, p->comments.at[i]));
-	json_list_end(j);
+		jsonw_text(j, NULL, string(p, p->comments.at[i]));
+	jsonw_list_end(j);
 }
 
 /* ---- what samples are made of */
 
 static void
-json_mappings(struct json *j, const struct view *v)
+json_mappings(struct jsonw *j, const struct view *v)
 {
 	const struct profile *p = v->p;
 
-	json_newline(j);
-	json_list(j, "mappings");
+	jsonw_newline(j);
+	jsonw_list(j, "mappings");
 	for (uint32_t i = 0; i < v->ids->n_mappings; i++) {
 		const struct profile_map *map = &p->maps.at[v->ids->mappings[i]];
 
-		json_newline(j);
-		json_object(j, NULL);
-		json_text(j, "file", string(p, profile_map_file(map)));
+		jsonw_newline(j);
+		jsonw_object(j, NULL);
+		jsonw_text(j, "file", string(p, profile_map_file(map)));
 		if (map->object != PROFILE_NONE)
-			json_text(j, "build_id", string(p, p->objects.at[map->object].build_id));
+			jsonw_text(j, "build_id", string(p, p->objects.at[map->object].build_id));
 		if (map->kind != WIRE_MAP_PSEUDO && !map->link_time) {
-			json_hex(j, "start", map->start);
-			json_hex(j, "limit", map->end);
-			json_hex(j, "offset", map->pgoff);
+			jsonw_hex(j, "start", map->start);
+			jsonw_hex(j, "limit", map->end);
+			jsonw_hex(j, "offset", map->pgoff);
 		}
-		json_object_end(j);
+		jsonw_object_end(j);
 	}
-	json_list_end(j);
+	jsonw_list_end(j);
 }
 
 /* As much of a frame as its group tells. */
 static void
-json_frame(struct json *j, const struct view *v, const struct frame *f)
+json_frame(struct jsonw *j, const struct view *v, const struct frame *f)
 {
 	enum frames_group group = v->frames.group;
 
-	json_newline(j);
-	json_object(j, NULL);
+	jsonw_newline(j);
+	jsonw_object(j, NULL);
 	if (f->thread) {
-		json_text(j, "thread", string(v->p, f->name));
-		json_int(j, "tid", f->tid);
-		json_object_end(j);
+		jsonw_text(j, "thread", string(v->p, f->name));
+		jsonw_int(j, "tid", f->tid);
+		jsonw_object_end(j);
 		return;
 	}
-	json_text(j, "name", string(v->p, f->name));
-	json_text(j, "system_name", string(v->p, f->system_name));
-	json_text(j, "file", string(v->p, f->file));
+	jsonw_text(j, "name", string(v->p, f->name));
+	jsonw_text(j, "system_name", string(v->p, f->system_name));
+	jsonw_text(j, "file", string(v->p, f->file));
 	if (group != FRAMES_FUNCTION && group != FRAMES_THREAD)
-		json_int(j, "line", f->line);
+		jsonw_int(j, "line", f->line);
 	if (group == FRAMES_ADDRESS && f->address)
-		json_hex(j, "address", f->address);
-	json_int(j, "mapping", (int64_t)f->mapping - 1);
+		jsonw_hex(j, "address", f->address);
+	jsonw_int(j, "mapping", (int64_t)f->mapping - 1);
 	if (group == FRAMES_EXACT || group == FRAMES_ADDRESS)
-		json_bool(j, "inlined", f->inlined);
-	json_object_end(j);
+		jsonw_bool(j, "inlined", f->inlined);
+	jsonw_object_end(j);
 }
 
 static void
-json_label_value(struct json *j, const struct profile *p, const struct profile_label *label, const char *name)
+json_label_value(struct jsonw *j, const struct profile *p, const struct profile_label *label, const char *name)
 {
 	if (label->str)
-		json_text(j, name, string(p, label->str));
+		jsonw_text(j, name, string(p, label->str));
 	else
-		json_int(j, name, label->num);
+		jsonw_int(j, name, label->num);
 }
 
 /* A key that is there once has its value, one that is there more often a list of them. */
 static void
-json_labels(struct json *j, const struct profile *p, const struct profile_sample *s)
+json_labels(struct jsonw *j, const struct profile *p, const struct profile_sample *s)
 {
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	uint32_t n = labels_of(p, s, labels);
 
-	json_object(j, "labels");
+	jsonw_object(j, "labels");
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t first = 0, same = 0;
 
@@ -178,44 +178,44 @@ json_labels(struct json *j, const struct profile *p, const struct profile_sample
 			same += labels[k].key == labels[i].key;
 		if (first < i)
 			continue;
-		json_name_text(j, string(p, labels[i].key));
+		jsonw_name_text(j, string(p, labels[i].key));
 		if (same == 1) {
 			json_label_value(j, p, &labels[i], NULL);
 			continue;
 		}
-		json_list(j, NULL);
+		jsonw_list(j, NULL);
 		for (uint32_t k = i; k < n; k++)
 			if (labels[k].key == labels[i].key)
 				json_label_value(j, p, &labels[k], NULL);
-		json_list_end(j);
+		jsonw_list_end(j);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 static void
-json_sample(struct json *j, const struct view *v, uint32_t i, const uint32_t *number)
+json_sample(struct jsonw *j, const struct view *v, uint32_t i, const uint32_t *number)
 {
 	const struct view_row *row = &v->rows[i];
 
-	json_newline(j);
-	json_object(j, NULL);
-	json_list(j, "stack");
+	jsonw_newline(j);
+	jsonw_object(j, NULL);
+	jsonw_list(j, "stack");
 	for (uint32_t k = view_depth(row); k-- > 0;)
-		json_int(j, NULL, number[view_frame(v, row, k)] - 1);
-	json_list_end(j);
-	json_list(j, "values");
+		jsonw_int(j, NULL, number[view_frame(v, row, k)] - 1);
+	jsonw_list_end(j);
+	jsonw_list(j, "values");
 	for (uint32_t k = 0; k < v->p->n_types; k++)
-		json_int(j, NULL, view_value(v, i, k));
-	json_list_end(j);
+		jsonw_int(j, NULL, view_value(v, i, k));
+	jsonw_list_end(j);
 	json_labels(j, v->p, &v->ids->samples[row->sample]);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 void
 enc_json(const struct form_of *of, struct view *v, struct sink *to)
 {
 	uint32_t *number = NULL, n;
-	struct json j;
+	struct jsonw j;
 
 	doc_begin(&j, of, to, "pprofd.profile/1");
 	json_types(&j, of->p, v);
@@ -229,18 +229,18 @@ enc_json(const struct form_of *of, struct view *v, struct sink *to)
 		return;
 	}
 	json_mappings(&j, v);
-	json_newline(&j);
-	json_list(&j, "frames");
+	jsonw_newline(&j);
+	jsonw_list(&j, "frames");
 	for (uint32_t i = 0; i < v->frames.n && !sink_error(to); i++)
 		if (number[i])
 			json_frame(&j, v, &v->frames.at[i]);
-	json_list_end(&j);
-	json_newline(&j);
-	json_list(&j, "samples");
+	jsonw_list_end(&j);
+	jsonw_newline(&j);
+	jsonw_list(&j, "samples");
 	for (uint32_t i = 0; i < v->n_rows && !sink_error(to); i++)
 		json_sample(&j, v, i, number);
-	json_list_end(&j);
-	json_bool(&j, "truncated", v->trimmed > 0);
+	jsonw_list_end(&j);
+	jsonw_bool(&j, "truncated", v->trimmed > 0);
 	doc_end(&j);
 	free(number);
 }

@@ -11,7 +11,7 @@
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 
 struct scope {
-	struct json j;
+	struct jsonw j;
 	const struct form_of *of;
 	const struct view *v;
 	uint32_t *number; /* of frames, from 1; 0: in no stack */
@@ -59,58 +59,58 @@ scope_frames(struct scope *s)
 	struct buf scratch;
 
 	buf_init(&scratch, 0);
-	json_object(&s->j, "shared");
-	json_list(&s->j, "frames");
+	jsonw_object(&s->j, "shared");
+	jsonw_list(&s->j, "frames");
 	for (uint32_t i = 0; i < v->frames.n && !sink_error(s->j.to); i++) {
 		const struct frame *f = &v->frames.at[i];
 		bool by_name = v->frames.group == FRAMES_LINE && !f->thread;
 
 		if (!s->number[i])
 			continue;
-		json_newline(&s->j);
-		json_object(&s->j, NULL);
+		jsonw_newline(&s->j);
+		jsonw_object(&s->j, NULL);
 		/* A line has its own members. */
-		json_text(&s->j, "name",
+		jsonw_text(&s->j, "name",
 			  by_name ? strings_get(strings, f->name) : frames_label(&v->frames, i, &scratch));
 		if (f->file)
-			json_text(&s->j, "file", strings_get(strings, f->file));
+			jsonw_text(&s->j, "file", strings_get(strings, f->file));
 		if (by_name && f->line)
-			json_int(&s->j, "line", f->line);
-		json_object_end(&s->j);
+			jsonw_int(&s->j, "line", f->line);
+		jsonw_object_end(&s->j);
 	}
 	if (v->trimmed) {
-		json_object(&s->j, NULL);
-		json_name(&s->j, "name");
+		jsonw_object(&s->j, NULL);
+		jsonw_name(&s->j, "name");
 		sink_printf(s->j.to, "\"[%u not shown]\"", v->trimmed);
 		s->j.comma = true;
-		json_object_end(&s->j);
+		jsonw_object_end(&s->j);
 	}
-	json_list_end(&s->j);
-	json_object_end(&s->j);
+	jsonw_list_end(&s->j);
+	jsonw_object_end(&s->j);
 	buf_fini(&scratch);
 }
 
 static void
 scope_stacks(struct scope *s, uint32_t type, enum part part)
 {
-	json_list(&s->j, "samples");
+	jsonw_list(&s->j, "samples");
 	for (uint32_t i = 0; i < s->v->n_rows && !sink_error(s->j.to); i++) {
 		const struct view_row *row = &s->v->rows[i];
 
 		if (!scope_weight(view_value(s->v, i, type), part))
 			continue;
-		json_newline(&s->j);
-		json_list(&s->j, NULL);
+		jsonw_newline(&s->j);
+		jsonw_list(&s->j, NULL);
 		for (uint32_t k = 0; k < view_depth(row); k++)
-			json_int(&s->j, NULL, s->number[view_frame(s->v, row, k)] - 1);
-		json_list_end(&s->j);
+			jsonw_int(&s->j, NULL, s->number[view_frame(s->v, row, k)] - 1);
+		jsonw_list_end(&s->j);
 	}
 	if (scope_rest(s->v, type, part)) {
-		json_list(&s->j, NULL);
-		json_int(&s->j, NULL, s->rest);
-		json_list_end(&s->j);
+		jsonw_list(&s->j, NULL);
+		jsonw_int(&s->j, NULL, s->rest);
+		jsonw_list_end(&s->j);
 	}
-	json_list_end(&s->j);
+	jsonw_list_end(&s->j);
 }
 
 static void
@@ -119,19 +119,19 @@ scope_weights(struct scope *s, uint32_t type, enum part part)
 	int64_t rest = scope_rest(s->v, type, part);
 	uint64_t sum = (uint64_t)rest;
 
-	json_list(&s->j, "weights");
+	jsonw_list(&s->j, "weights");
 	for (uint32_t i = 0; i < s->v->n_rows && !sink_error(s->j.to); i++) {
 		int64_t weight = scope_weight(view_value(s->v, i, type), part);
 
 		if (weight)
-			json_int(&s->j, NULL, weight);
+			jsonw_int(&s->j, NULL, weight);
 		sum += (uint64_t)weight;
 	}
 	if (rest)
-		json_int(&s->j, NULL, rest);
-	json_list_end(&s->j);
-	json_int(&s->j, "startValue", 0);
-	json_uint(&s->j, "endValue", sum);
+		jsonw_int(&s->j, NULL, rest);
+	jsonw_list_end(&s->j);
+	jsonw_int(&s->j, "startValue", 0);
+	jsonw_uint(&s->j, "endValue", sum);
 }
 
 static void
@@ -148,14 +148,14 @@ scope_profile(struct scope *s, uint32_t type, enum part part)
 	buf_text(&name, strings_get(strings, t->type));
 	buf_text(&name, behind[part]);
 	buf_u8(&name, '\0');
-	json_newline(&s->j);
-	json_object(&s->j, NULL);
-	json_text(&s->j, "type", "sampled");
-	json_text(&s->j, "name", buf_error(&name) ? "?" : (const char *)name.data);
-	json_text(&s->j, "unit", scope_unit(strings_get(strings, t->unit)));
+	jsonw_newline(&s->j);
+	jsonw_object(&s->j, NULL);
+	jsonw_text(&s->j, "type", "sampled");
+	jsonw_text(&s->j, "name", buf_error(&name) ? "?" : (const char *)name.data);
+	jsonw_text(&s->j, "unit", scope_unit(strings_get(strings, t->unit)));
 	scope_stacks(s, type, part);
 	scope_weights(s, type, part);
-	json_object_end(&s->j);
+	jsonw_object_end(&s->j);
 	buf_fini(&name);
 }
 
@@ -166,8 +166,8 @@ scope_profiles(struct scope *s)
 	const struct view *v = s->v;
 	uint32_t n = 0, active = 0;
 
-	json_newline(&s->j);
-	json_list(&s->j, "profiles");
+	jsonw_newline(&s->j);
+	jsonw_list(&s->j, "profiles");
 	for (uint32_t i = 0; i < v->p->n_types && !sink_error(s->j.to); i++) {
 		if (v->one_type && i != v->type)
 			continue;
@@ -180,8 +180,8 @@ scope_profiles(struct scope *s)
 			n++;
 		}
 	}
-	json_list_end(&s->j);
-	json_int(&s->j, "activeProfileIndex", active);
+	jsonw_list_end(&s->j);
+	jsonw_int(&s->j, "activeProfileIndex", active);
 }
 
 static void
@@ -196,7 +196,7 @@ scope_name(struct scope *s)
 	if (p->node.pid)
 		buf_printf(&name, " (pid %u)", p->node.pid);
 	buf_u8(&name, '\0');
-	json_text(&s->j, "name", buf_error(&name) ? s->of->name : (const char *)name.data);
+	jsonw_text(&s->j, "name", buf_error(&name) ? s->of->name : (const char *)name.data);
 	buf_fini(&name);
 }
 
@@ -205,10 +205,10 @@ enc_speedscope(const struct form_of *of, struct view *v, struct sink *to)
 {
 	struct scope s = { .of = of, .v = v };
 
-	json_init(&s.j, to);
-	json_object(&s.j, NULL);
-	json_text(&s.j, "$schema", SCHEMA);
-	json_text(&s.j, "exporter", "pprofd " PACKAGE_VERSION);
+	jsonw_init(&s.j, to);
+	jsonw_object(&s.j, NULL);
+	jsonw_text(&s.j, "$schema", SCHEMA);
+	jsonw_text(&s.j, "exporter", "pprofd " PACKAGE_VERSION);
 	scope_name(&s);
 	if (view_trim(v, view_least(v, of->wish->min_pct), of->wish->limit) == 0)
 		s.number = view_used(v, &s.rest);
@@ -218,7 +218,7 @@ enc_speedscope(const struct form_of *of, struct view *v, struct sink *to)
 	}
 	scope_frames(&s);
 	scope_profiles(&s);
-	json_object_end(&s.j);
-	json_newline(&s.j);
+	jsonw_object_end(&s.j);
+	jsonw_newline(&s.j);
 	free(s.number);
 }

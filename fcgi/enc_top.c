@@ -55,37 +55,37 @@ top_compare(const void *left, const void *right)
 }
 
 static void
-top_name(struct json *j, const struct view *v, const struct frame *f)
+top_name(struct jsonw *j, const struct view *v, const struct frame *f)
 {
 	const struct strings *strings = &v->p->strings;
 	enum frames_group group = v->frames.group;
 
 	if (f->thread) {
-		json_text(j, "thread", strings_get(strings, f->name));
-		json_int(j, "tid", f->tid);
+		jsonw_text(j, "thread", strings_get(strings, f->name));
+		jsonw_int(j, "tid", f->tid);
 		return;
 	}
-	json_text(j, "function", strings_get(strings, f->name));
-	json_text(j, "file", strings_get(strings, f->file));
+	jsonw_text(j, "function", strings_get(strings, f->name));
+	jsonw_text(j, "file", strings_get(strings, f->file));
 	if (group == FRAMES_LINE || group == FRAMES_ADDRESS)
-		json_int(j, "line", f->line);
+		jsonw_int(j, "line", f->line);
 	if (group == FRAMES_ADDRESS)
-		json_hex(j, "address", f->address);
+		jsonw_hex(j, "address", f->address);
 }
 
 static void
-top_write_row(struct json *j, const struct view *v, const struct top_row *row)
+top_write_row(struct jsonw *j, const struct view *v, const struct top_row *row)
 {
 	uint64_t total = v->total_size[v->type];
 
-	json_newline(j);
-	json_object(j, NULL);
+	jsonw_newline(j);
+	jsonw_object(j, NULL);
 	top_name(j, v, &v->frames.at[row->frame]);
-	json_int(j, "flat", row->flat);
-	json_percent(j, "flat_pct", doc_percent(row->flat, total));
-	json_int(j, "cum", row->cum);
-	json_percent(j, "cum_pct", doc_percent(row->cum, total));
-	json_object_end(j);
+	jsonw_int(j, "flat", row->flat);
+	jsonw_percent(j, "flat_pct", doc_percent(row->flat, total));
+	jsonw_int(j, "cum", row->cum);
+	jsonw_percent(j, "cum_pct", doc_percent(row->cum, total));
+	jsonw_object_end(j);
 }
 
 void
@@ -94,11 +94,11 @@ enc_top(const struct form_of *of, struct view *v, struct sink *to)
 	struct top_row *rows = calloc((size_t)v->frames.n + 1, sizeof(*rows));
 	uint64_t least = view_least(v, of->wish->min_pct);
 	uint32_t n = 0, written = 0;
-	struct json j;
+	struct jsonw j;
 
 	doc_begin(&j, of, to, "pprofd.top/1");
 	doc_type(&j, v);
-	json_list(&j, "rows");
+	jsonw_list(&j, "rows");
 	if (!rows) {
 		to->error = -ENOMEM;
 		return;
@@ -116,9 +116,9 @@ enc_top(const struct form_of *of, struct view *v, struct sink *to)
 		top_write_row(&j, v, &rows[i]);
 		written++;
 	}
-	json_list_end(&j);
-	json_int(&j, "rows_total", n);
-	json_bool(&j, "truncated", written < n);
+	jsonw_list_end(&j);
+	jsonw_int(&j, "rows_total", n);
+	jsonw_bool(&j, "truncated", written < n);
 	doc_end(&j);
 	free(rows);
 }

@@ -13,32 +13,32 @@
 
 /* End what is open down to this depth. */
 static void
-tree_close(struct json *j, uint32_t *open, uint32_t depth)
+tree_close(struct jsonw *j, uint32_t *open, uint32_t depth)
 {
 	while (*open > depth) {
-		json_list_end(j);
-		json_object_end(j);
+		jsonw_list_end(j);
+		jsonw_object_end(j);
 		--*open;
 	}
 }
 
 static void
-tree_members(struct json *j, const struct tree *t, const struct tree_node *node, struct buf *scratch)
+tree_members(struct jsonw *j, const struct tree *t, const struct tree_node *node, struct buf *scratch)
 {
-	json_text(j, "name", tree_label(t, node, scratch));
-	json_uint(j, "value", node->size);
-	json_uint(j, "self", node->self_size);
+	jsonw_text(j, "name", tree_label(t, node, scratch));
+	jsonw_uint(j, "value", node->size);
+	jsonw_uint(j, "self", node->self_size);
 	if (t->v->negative[t->v->type]) {
-		json_int(j, "delta", node->value);
-		json_int(j, "self_delta", node->self);
+		jsonw_int(j, "delta", node->value);
+		jsonw_int(j, "self_delta", node->self);
 	}
 	if (node->hidden)
-		json_int(j, "hidden", node->hidden);
+		jsonw_int(j, "hidden", node->hidden);
 }
 
 /* The root's members are the document's own, so that it can be given to d3 as it is. */
 static uint32_t
-tree_write(struct json *j, struct tree *t)
+tree_write(struct jsonw *j, struct tree *t)
 {
 	uint32_t open = 0, hidden = 0;
 	struct tree_node node;
@@ -49,15 +49,15 @@ tree_write(struct json *j, struct tree *t)
 	while (tree_next(t, &node) && !sink_error(j->to)) {
 		tree_close(j, &open, node.depth);
 		if (node.depth)
-			json_object(j, NULL);
+			jsonw_object(j, NULL);
 		tree_members(j, t, &node, &scratch);
-		json_newline(j);
-		json_list(j, "children");
+		jsonw_newline(j);
+		jsonw_list(j, "children");
 		open = node.depth + 1;
 		hidden += node.hidden;
 	}
 	tree_close(j, &open, 1);
-	json_list_end(j);
+	jsonw_list_end(j);
 	buf_fini(&scratch);
 	return hidden;
 }
@@ -65,7 +65,7 @@ tree_write(struct json *j, struct tree *t)
 void
 enc_tree(const struct form_of *of, struct view *v, struct sink *to)
 {
-	struct json j;
+	struct jsonw j;
 	struct tree t;
 
 	doc_begin(&j, of, to, "pprofd.tree/1");
@@ -74,7 +74,7 @@ enc_tree(const struct form_of *of, struct view *v, struct sink *to)
 		to->error = -ENOMEM;
 	} else {
 		tree_limit(&t, view_least(v, of->wish->min_pct), of->wish->limit ? of->wish->limit : NODES_MAX);
-		json_bool(&j, "truncated", tree_write(&j, &t) > 0);
+		jsonw_bool(&j, "truncated", tree_write(&j, &t) > 0);
 		doc_end(&j);
 	}
 	tree_fini(&t);

@@ -38,7 +38,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/handle_symbol.c  \
 	fcgi/ids.c            fcgi/ids.h       \
 	fcgi/intake.c         fcgi/intake.h    \
-	fcgi/json.c           fcgi/json.h      \
+	fcgi/jsonw.c          fcgi/jsonw.h     \
 	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/memory.c         fcgi/memory.h    \
 	fcgi/merge.c          fcgi/merge.h     \

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fcgi/json.h"
+#include "fcgi/jsonw.h"
 #include "fcgi/text.h"
 
 const char reply_text[] = "text/plain; charset=utf-8";
@@ -85,7 +85,7 @@ reply_error_json(struct reply *r, const char *text)
 	sink_init(&to, sink_into_buf, &r->body);
 	sink_printf(&to, "{\"schema\":\"pprofd.error/1\",\"status\":%d,\"code\":\"%s\",\"message\":", r->status,
 		    code);
-	json_bytes(&to, text, strlen(text));
+	jsonw_bytes(&to, text, strlen(text));
 	sink_text(&to, "}\n");
 	sink_flush(&to);
 }

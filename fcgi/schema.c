@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "fcgi/json.h"
+#include "fcgi/jsonw.h"
 
 static const struct {
 	const char *file, *text;
@@ -37,15 +37,15 @@ static void
 schema_list(struct reply *to)
 {
 	struct sink sink;
-	struct json j;
+	struct jsonw j;
 
 	sink_init(&sink, sink_into_buf, &to->body);
-	json_init(&j, &sink);
-	json_list(&j, NULL);
+	jsonw_init(&j, &sink);
+	jsonw_list(&j, NULL);
 	for (size_t i = 0; i < TABLE; i++)
-		json_text(&j, NULL, table[i].file);
-	json_list_end(&j);
-	json_newline(&j);
+		jsonw_text(&j, NULL, table[i].file);
+	jsonw_list_end(&j);
+	jsonw_newline(&j);
 	sink_flush(&sink);
 	to->type = reply_json;
 }

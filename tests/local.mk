@@ -117,6 +117,10 @@ UNIT_TESTS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = tests/unit/test_merge.c
 tests_unit_test_merge_LDADD = $(FCGI_TEST_LDADD)
 
+UNIT_TESTS += tests/unit/test_jsonw
+tests_unit_test_jsonw_SOURCES = tests/unit/test_jsonw.c
+tests_unit_test_jsonw_LDADD = $(FCGI_TEST_LDADD) $(JANSSON_LIBS)
+
 UNIT_TESTS += tests/unit/test_page
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
 tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD)
