@@ -1,12 +1,13 @@
 /*
  * go_probe - what the reader of Go programs' memory finds in a running one. As root; for people, and tests.
  *
- *   go_probe PID roots     where the runtime's variables are, and how the program was known
- *   go_probe PID KIND [N]  heap, block, mutex, threadcreate, goroutine, goroutineleak: the head, the notes,
- *                          then a bucket a line: its size, numbers, "@", and pcs as Go's debug=1 has them
- * ("~" in front of one that an inlined call implies, "=" of one whose name is looked up at itself); or a
- * goroutine a line: its number, [state], "@", pcs. Nobody says where running ones are. N: read so many
- * times; how long each took is told on the error output
+ *   go_probe PID roots       where the runtime's variables are, and how the program was known
+ *   go_probe PID KIND [N]    heap, block, mutex, threadcreate, goroutine or goroutineleak
+ *
+ * A reading's head and notes, then a bucket a line: its size, numbers, "@", and pcs as Go's debug=1 has them,
+ * "~" in front of one that an inlined call implies, "=" of one whose name is looked up at itself. Or a
+ * goroutine a line: its number, state, and pcs; nobody says where running ones are. N: read so many times;
+ * how long each took is told on the error output.
  */
 #include "config.h"
 
