@@ -99,6 +99,30 @@ class GoGoroutine(case.Case):
             dump = gotext.stacks(w.ours("goroutine?debug=2"))
             self.assertGreaterEqual(len([g for g in dump.values() if g.state in ("running", "runnable")]), 2)
 
+    def test_goroutines_that_the_runtime_found_leaked(self):
+        try:
+            toolchain = self.local if self.local.minor >= 27 else golang.fetched(golang.VERSIONS[-1])
+        except targets.Missing as e:
+            self.skipTest(str(e))
+        with self.watched("-each", 2, toolchain=toolchain) as w:
+            at_rest(w)
+            self.assertEqual(gotext.counts(w.ours("goroutineleak?debug=1")).total, 0, "nobody has asked the runtime to look yet")
+            # Go's own answer looks for them, and they stay marked.
+            before, ours, after = (gotext.counts(ask("goroutineleak?debug=1")) for ask in (w.theirs, w.ours, w.theirs))
+            gosame.counts(before, ours, after).check(self, 5)
+            self.assertEqual(sum(s.values[0] for s in w.snapshot("goroutineleak").samples), ours.total)
+
+    def test_a_go_that_does_not_look_for_leaks_has_no_such_profile(self):
+        if self.local.minor >= 26:
+            try:
+                toolchain = golang.fetched("1.20.14")
+            except targets.Missing as e:
+                self.skipTest(str(e))
+        else:
+            toolchain = self.local
+        with self.watched(toolchain=toolchain) as w:
+            self.assertEqual(w.service.get("goroutineleak").status, 404)
+
     def test_a_hundred_thousand(self):
         with self.watched("-many", 100_000) as w:
             at_rest(w)

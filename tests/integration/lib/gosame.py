@@ -30,8 +30,9 @@ class Result:
         case.assertGreaterEqual(self.total, least, f"{self.what}: too few rows to say anything")
 
 
-# Goroutines that are there only because somebody asks Go, and those of go_profiled that are never at rest.
-REQUEST = {"net/http.(*conn).serve", "net/http.(*connReader).backgroundRead", "net/http.(*connReader).startBackgroundRead"}
+# Goroutines that are there, or are awake, only because somebody asks Go; those of go_profiled that are never at rest.
+REQUEST = {"net/http.(*Server).Serve", "net/http.(*conn).serve", "net/http.(*connReader).backgroundRead",
+           "net/http.(*connReader).startBackgroundRead"}
 
 
 def passing(functions):
