@@ -14,9 +14,13 @@
  *   count  STACK TID SAMPLES VALUE
  *   note   TEXT
  *   object ID FLAGS BUILD_ID_HEX NOTE
- *   name   OBJECT PLACE VADDR FLAGS LINE START_LINE NAME SYSTEM_NAME FILE
+ *   name   OBJECT PLACE VADDR FLAGS LINE START_LINE NAME SYSTEM_NAME FILE ENTRY
  *                                             several for one place: innermost first
  *   cmdline ARGUMENT                          one each
+ *   memory STATUS TEXT                        no memory is had: the collector refuses
+ *   unread KIND STATUS TEXT                   no reading of this kind (enum reading_kind)
+ *   unarmed STATUS TEXT                       no rate is set
+ *   head, bucket, goroutine                   of readings: see fake_reading.h
  *
  * In a field, \xNN is a byte. The `event` of a window chooses how the collector behaves, and
  * NAMES how the symbolizer does: see the tables. Each window's end is told on standard output.
@@ -37,22 +41,16 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/reading.h"
 #include "base/wire.h"
+#include "tests/targets/fake_reading.h"
+#include "tests/targets/fake_script.h"
 
-#define LINES_MAX  200000
-#define FIELDS_MAX 12
-#define BIG_STACKS 1000 /* ten seconds of one busy thread at 100 Hz */
+#define BIG_STACKS  1000 /* ten seconds of one busy thread at 100 Hz */
 #define MANY_STACKS 200000
-#define BIG_PLACES 1500
-#define BIG_OBJECT 900000
+#define BIG_PLACES  1500
+#define BIG_OBJECT  900000
 
-struct line {
-	char *field[FIELDS_MAX];
-	int n;
-};
-
-static struct line lines[LINES_MAX];
-static int n_lines;
 static const char *names_mode = "ok";
 
 static uint64_t
@@ -64,80 +62,13 @@ now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- the script */
-
-static void
-unescape(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		unsigned int byte;
-
-		if (s[0] == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &byte) == 1) {
-			*to++ = (char)byte;
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
-static void
-script_read(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	size_t cap = 0;
-	char *text = NULL;
-	ssize_t n;
-
-	if (!f) {
-		perror(path);
-		exit(1);
-	}
-	while (n_lines < LINES_MAX && (n = getline(&text, &cap, f)) > 0) {
-		struct line *l = &lines[n_lines];
-		char *at = text;
-
-		if (text[n - 1] == '\n')
-			text[n - 1] = '\0';
-		if (*text == '#' || !*text)
-			continue;
-		for (l->n = 0; at && l->n < FIELDS_MAX; l->n++)
-			l->field[l->n] = strsep(&at, "\t");
-		for (int i = 0; i < FIELDS_MAX; i++)
-			if (i >= l->n)
-				l->field[i] = strdup("");
-			else
-				unescape(l->field[i]);
-		n_lines++;
-		text = NULL;
-		cap = 0;
-	}
-	free(text);
-	fclose(f);
-}
-
-static uint64_t
-num(const struct line *l, int field)
-{
-	return strtoull(l->field[field], NULL, 0);
-}
-
-static bool
-is(const struct line *l, const char *what)
-{
-	return !strcmp(l->field[0], what);
-}
+/* ---- sending */
 
 static void
 put_field(struct buf *b, const struct line *l, int field)
 {
 	buf_str(b, l->field[field], strlen(l->field[field]));
 }
-
-/* ---- sending */
 
 static int
 send_buf(int sock, uint16_t type, struct buf *b)
@@ -625,6 +556,79 @@ answer_resolve(int sock, struct buf *b, struct cur *c)
 	buf_fini(&ids);
 }
 
+/* ---- memories, and what is read in them */
+
+#define MEMORY 4242
+
+/* The line that says why not, or NULL. */
+static const struct line *
+refusal_of(const char *what, int kind)
+{
+	for (int i = 0; i < n_lines; i++)
+		if (is(&lines[i], what) && (kind < 0 || num(&lines[i], 1) == (uint64_t)kind))
+			return &lines[i];
+	return NULL;
+}
+
+static void
+answer_memory(int sock, struct buf *b)
+{
+	const struct line *no = refusal_of("memory", -1);
+
+	if (no) {
+		refuse(sock, b, (int)num(no, 1), 0, no->field[2]);
+		return;
+	}
+	send_lines(sock, b, "map", WIRE_MAPS, put_map);
+	buf_u64(b, MEMORY);
+	buf_u32(b, 4711);
+	buf_u64(b, 1700000000000000000u);
+	send_buf(sock, WIRE_MEMORY_IS, b);
+}
+
+static void
+answer_arm(int sock, struct buf *b, struct cur *c)
+{
+	const struct line *no = refusal_of("unarmed", -1);
+	struct pollfd fd = { .fd = sock, .events = POLLIN };
+	unsigned int kind;
+
+	cur_u16(c);
+	kind = cur_u8(c);
+	if (no) {
+		refuse(sock, b, (int)num(no, 1), 0, no->field[2]);
+		return;
+	}
+	printf("armed %u at rate %llu\n", kind, (unsigned long long)cur_u64(c));
+	fflush(stdout);
+	send_buf(sock, WIRE_ARMED, b);
+	poll(&fd, 1, -1);
+	printf("disarmed %u\n", kind);
+	fflush(stdout);
+}
+
+static void
+answer_read(int sock, struct buf *b, struct cur *c)
+{
+	const struct line *no;
+	uint64_t memory = cur_u64(c);
+	uint32_t ticket = cur_u32(c), look_ms;
+	int kind = cur_u8(c), fd;
+
+	look_ms = cur_u32(c);
+	printf("read %llu: kind %d for %u ms\n", (unsigned long long)memory, kind, look_ms);
+	fflush(stdout);
+	no = refusal_of("unread", kind);
+	fd = no ? -1 : fake_reading((enum reading_kind)kind);
+	buf_u32(b, ticket);
+	buf_u16(b, no ? (uint16_t)num(no, 2) : 200);
+	buf_str(b, no ? no->field[3] : "", no ? strlen(no->field[3]) : 0);
+	wire_send(sock, WIRE_READING, b->data, b->len, fd);
+	buf_reset(b);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 collector_message(int sock, const struct wire_msg *m, struct buf *b)
 {
@@ -643,6 +647,12 @@ collector_message(int sock, const struct wire_msg *m, struct buf *b)
 		break;
 	case WIRE_RESOLVE_ASK:
 		answer_resolve(sock, b, &c);
+		break;
+	case WIRE_MEMORY_ASK:
+		answer_memory(sock, b);
+		break;
+	case WIRE_ARM_ASK:
+		answer_arm(sock, b, &c);
 		break;
 	default:
 		printf("the collector was asked %u\n", m->type);
@@ -695,7 +705,7 @@ name_place(struct buf *b, uint64_t object, uint64_t place)
 		if (!k) {
 			buf_u64(b, place);
 			buf_u64(b, num(l, 3));
-			buf_u64(b, 0);
+			buf_u64(b, num(l, 10));
 			buf_u8(b, (uint8_t)num(l, 4));
 		}
 		buf_u32(&all, (uint32_t)num(l, 5));
@@ -775,6 +785,10 @@ symbolizer_message(int sock, const struct wire_msg *m, struct buf *b)
 	uint16_t n;
 
 	cur_init(&c, m->body, m->len);
+	if (m->type == WIRE_READ_ASK) {
+		answer_read(sock, b, &c);
+		return;
+	}
 	object = cur_u64(&c);
 	ticket = cur_u32(&c);
 	n = cur_u16(&c);

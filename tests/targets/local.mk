@@ -58,8 +58,10 @@ EXTRA_DIST += \
 
 # Plays the collector and the symbolizer for tests of pprofd-fcgi alone.
 noinst_PROGRAMS += tests/targets/fake_collector
-tests_targets_fake_collector_SOURCES = tests/targets/fake_collector.c
-tests_targets_fake_collector_LDADD = libbase.a -lpthread
+tests_targets_fake_collector_SOURCES = tests/targets/fake_collector.c \
+	tests/targets/fake_reading.c tests/targets/fake_reading.h \
+	tests/targets/fake_script.c tests/targets/fake_script.h
+tests_targets_fake_collector_LDADD = libsymbolize.a libbase.a -lpthread
 EXTRA_DIST += \
 	tests/targets/encoder_lib.c \
 	tests/targets/encoder_main.c \
