@@ -162,6 +162,145 @@ class Trouble(Base):
         self.assertEqual(len(self.front.said("^window")), before)
 
 
+HEAP_TEXT = """heap profile: 11: 136 [15: 200] @ heap/2
+6: 96 [10: 160] @ 0x401010 0x402020 0x403030
+#\t0x40201f\tmain.leaf+0x1f\t/src/a.go:20
+#\t0x40302f\tmain.main+0x2f\t/src/a.go:30
+
+5: 40 [5: 40] @ 0x401010 0x403030
+#\t0x40302f\tmain.main+0x2f\t/src/a.go:30
+
+"""
+
+DUMP = """goroutine 1 [sleep]:
+main.main(...)
+\t/src/a.go:30 +0x30
+
+goroutine 7 [chan receive, 1 minutes]:
+main.leaf(...)
+\t/src/a.go:20 +0x20
+created by main.main in goroutine 1
+\t/src/a.go:30 +0x30
+
+goroutine 8 [chan receive]:
+main.leaf(...)
+\t/src/a.go:20 +0x20
+created by main.main in goroutine 1
+\t/src/a.go:30 +0x30
+"""
+
+
+class Go(Base):
+    """What a Go node's runtime has recorded: the fake hands out readings as a script has them."""
+
+    @classmethod
+    def prepare(cls):
+        cls.front = cls.enter(front.Front(front.go()))
+
+    def setUp(self):
+        super().setUp()
+        self.reads = len(self.front.said("^read"))
+
+    def decoded(self, path):
+        a = self.get(path)
+        self.assertEqual((a.status, a.headers["Content-Type"]), (200, "application/octet-stream"), a.body[:300])
+        self.assertIsNone(a.headers["Content-Encoding"])
+        p = pprof.decode(a.body)
+        name = path.partition("?")[0]
+        self.assertIn(f'filename="{name}', a.headers["Content-Disposition"])
+        self.assertGreater(p.time_nanos, 0)
+        return p
+
+    def text(self, path):
+        a = self.get(path)
+        self.assertEqual((a.status, a.headers["Content-Type"], a.headers["Content-Disposition"]), (200, TEXT, None))
+        return a.body.decode()
+
+    def samples(self, p):
+        return [(frames_of(p, s), s.values) for s in p.samples]
+
+    def test_a_heap_profile_is_gos(self):
+        s = front.go()
+        s.lines = [l.replace("160\t4\t64\t1", "160\t4\t64\t0") for l in s.lines]
+        with front.Front(s) as f:
+            self.assertEqual(f.get("heap?debug=1").body.decode(), HEAP_TEXT)
+            p = pprof.decode(f.get("heap").body)
+            self.assertEqual(self.samples(p), [(["main.leaf", "main.main"], (10, 160, 6, 96)), (["main.main"], (5, 40, 5, 40))])
+            self.assertEqual([t for t, _ in p.sample_types], ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"])
+            self.assertEqual((p.period_type, p.period, p.default_sample_type, p.duration_nanos), (("space", "bytes"), 1, "", 0))
+            self.assertEqual([s.labels["bytes"] for s in p.samples], [[(16, "")], [(8, "")]])
+            self.assertEqual(pprof.decode(f.get("allocs").body).default_sample_type, "alloc_space")
+            self.assertIsNotNone(p.comment("heap of a Go program, go1.21; node node, pid 4711, /usr/bin/gonode"))
+            self.assertIsNotNone(pprof.decode(f.get("heap?gc=1").body).comment("^gc=1: "))
+
+    def test_goroutines_are_counted_and_told_one_by_one(self):
+        p = self.decoded("goroutine")
+        self.assertEqual(self.samples(p), [(["runtime.gopark", "main.leaf"], (2,)), (["runtime.gopark", "main.main"], (1,))])
+        self.assertEqual([s.labels for s in p.samples], [{"k": ["v"]}, {}])
+        self.assertEqual((p.sample_types, p.period), ([("goroutine", "count")], 1))
+        self.assertTrue(self.text("goroutine?debug=1").startswith(
+            'goroutine profile: total 3\n2 @ 0x404040 0x402020\n# labels: {"k":"v"}\n#\t0x40201f\tmain.leaf+0x1f\t/src/a.go:20\n\n1 @ '))
+        self.assertEqual(self.text("goroutine?debug=2"), DUMP)
+        self.assertEqual(self.text("goroutine?debug=3"), DUMP)
+        self.assertEqual(self.front.said("^read.*$")[self.reads:], ["read 4242: kind 3 for 0 ms"] * 4)
+
+    def test_threads_without_a_stack_have_a_frame_for_readers(self):
+        self.assertEqual(self.samples(self.decoded("threadcreate")), [(["[unknown]"], (2,))])
+        self.assertEqual(self.text("threadcreate?debug=1"), "threadcreate profile: total 2\n2 @\n#\t0x0\n\n")
+
+    def test_cycles_are_times_and_a_rate_of_zero_is_explained(self):
+        n, delay = self.samples(self.decoded("block"))[0][1]
+        self.assertEqual(delay, n * 1000)
+        p = self.decoded("mutex")
+        self.assertEqual(p.samples, [])
+        self.assertIsNotNone(p.comment("SetMutexProfileFraction"))
+        self.assertEqual(self.text("mutex?debug=1"), "--- mutex:\ncycles/second=1000000000\nsampling period=0\n")
+
+    def test_a_window_is_the_difference_of_two_readings(self):
+        p = self.decoded("heap?seconds=1")
+        self.assertEqual(self.samples(p), [(["main.leaf", "main.main"], (10, 160, 6, 96))])
+        self.assertTrue(0.9e9 < p.duration_nanos < 5e9, p.duration_nanos)
+        self.assertEqual(self.front.said("^read.*$")[self.reads:], ["read 4242: kind 0 for 0 ms"] * 2)
+        p = self.decoded("allocs?seconds=1&delta=alloc")
+        values = {tuple(f): v for f, v in self.samples(p)}
+        self.assertEqual(values["main.leaf", "main.main"][:2], (10, 160))
+        self.assertEqual(values["main.main",], (0, 0, 5, 40))
+        self.assertEqual(self.samples(self.decoded("goroutine?seconds=1")), [])
+
+    def test_an_estimate_looks_for_as_long_as_it_is_told_to(self):
+        p = self.decoded("block?estimate=1&seconds=3")
+        self.assertEqual((self.samples(p)[0][1], p.duration_nanos), ((2, 777), 3_000_000_000))
+        self.assertIsNotNone(p.comment("an estimate"))
+        self.decoded("block?estimate=1")
+        self.assertEqual(self.front.said("^read.*$")[self.reads:], ["read 4242: kind 6 for 3000 ms", "read 4242: kind 6 for 10000 ms"])
+
+    def test_an_armed_window_is_disarmed_at_its_end_and_when_the_client_goes(self):
+        n = len(self.front.said("^armed"))
+        p = self.decoded("block?arm=1&seconds=1")
+        self.assertEqual(self.samples(p)[0][1], (3, 3000))
+        self.assertIsNotNone(p.comment("the rate was 0"))
+        self.front.await_said("^disarmed 1", n + 1, 5)
+        s = socket.create_connection(("127.0.0.1", self.front.port))
+        s.sendall(b"GET /debug/pprof/mutex?arm=1&seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.front.await_said("^armed 2 at rate 1", 1, 5)
+        s.close()
+        self.front.await_said("^disarmed 2", 1, 5)
+
+    def test_the_reasons_of_the_others_are_handed_on(self):
+        self.assertRefused(self.get("goroutineleak"), 501, "go1.21 has no goroutineleak profile")
+        for line, status, path in ((("memory_refused", 503, "the node is not running"), 503, "heap"),
+                                   (("unread", front.HEAP, 501, "server is not a Go program"), 501, "heap?debug=1"),
+                                   (("unarmed", 403, "allow_arm = no"), 403, "block?arm=1&seconds=1")):
+            s = front.go()
+            getattr(s, line[0])(*line[1:])
+            with front.Front(s) as f:
+                self.assertRefused(f.get(path), status, line[-1])
+
+    def test_head_reads_nothing(self):
+        self.assertEqual(self.get("heap", "HEAD").status, 200)
+        self.assertEqual(self.front.said("^read.*$")[self.reads:], [])
+
+
 class NoNames(Base):
     """What each way of a symbolizer to fail costs: names, and a sentence."""
 

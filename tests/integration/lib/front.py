@@ -18,6 +18,9 @@ GUESS, LATE, TRUNCATED, CUT = 1, 2, 4, 8  # WIRE_STACK_*
 RUNNING, ABSENT, AMBIGUOUS, DENIED = range(4)  # enum wire_node_state
 PIE, EXEC, DEBUG, GO = 1, 2, 4, 8  # WIRE_OBJECT_*
 NAMED = 1 | 2 | 4 | 8  # WIRE_ANSWER_*: final, named, with lines and inlines
+HEAP, BLOCK, MUTEX, GOROUTINE, LEAK, THREADCREATE, BLOCK_ESTIMATE = range(7)  # enum reading_kind
+SYSTEM, LOCKED, G_RUNNING, UNREAD, LEAKED = 1, 2, 4, 8, 16  # READING_G_*
+IMPLIED = 1 << 63  # READING_PC_IMPLIED
 
 
 class Script:
@@ -58,12 +61,32 @@ class Script:
     def object(self, ident, flags=0, build_id="", note=""):
         self._add("object", ident, flags, build_id, note)
 
-    def name(self, obj, place, vaddr, name, system=None, file="", line=0, start=0, flags=NAMED):
-        self._add("name", obj, hex(place), hex(vaddr), flags, line, start, name, name if system is None else system, file)
+    def name(self, obj, place, vaddr, name, system=None, file="", line=0, start=0, flags=NAMED, entry=0):
+        self._add("name", obj, hex(place), hex(vaddr), flags, line, start, name, name if system is None else system, file, hex(entry))
 
     def cmdline(self, *arguments):
         for a in arguments:
             self._add("cmdline", a)
+
+    # ---- a Go node's memory: base/reading.h
+
+    def head(self, kind, minor, rate=-1, ticks=0):
+        self._add("head", kind, minor, rate, ticks)
+
+    def bucket(self, kind, pcs, size, *values, grows=False):
+        self._add("bucket", kind, ",".join(map(hex, pcs)), size, *values, *[0] * (4 - len(values)), int(grows))
+
+    def goroutine(self, goid, state, pcs, wait_ns=0, flags=0, creator=0, parent=0, label=("", "")):
+        self._add("goroutine", goid, state, ",".join(map(hex, pcs)), wait_ns, flags, hex(creator), parent, *label)
+
+    def memory_refused(self, status, text):
+        self._add("memory", status, text)
+
+    def unread(self, kind, status, text):
+        self._add("unread", kind, status, text)
+
+    def unarmed(self, status, text):
+        self._add("unarmed", status, text)
 
     def text(self):
         return "\n".join(self.lines) + "\n"
@@ -107,6 +130,37 @@ def simple():
     s.name(400, 0x500, 0x500, "__vdso_clock_gettime", flags=3)
     s.name(500, 0x300000000040, 0x300000000040, b"js\xc3\xa9\xff\n:loop", flags=3)
     s.cmdline("/usr/bin/server", "--password=SECRET", "x")
+    return s
+
+
+def go():
+    """A Go node, with one of everything that its runtime records."""
+    s = Script()
+    s.node(comm="gonode", exe="/usr/bin/gonode")
+    s.map(1, 100, 0x401000, 0x480000, 0x1000, "/usr/bin/gonode", flags=MAIN)
+    s.object(100, EXEC | GO, "cc" * 20)
+    for at, entry, name, line in ((0x40100f, 0x401000, "runtime.mallocgc", 10), (0x40201f, 0x402000, "main.leaf", 20),
+                                  (0x40302f, 0x403000, "main.main", 30), (0x40403f, 0x404000, "runtime.gopark", 40),
+                                  (0x40504f, 0x405000, "sync.(*Mutex).Lock", 50)):
+        for address in (at, at + 1):
+            s.name(100, address - 0x400000, address, name, file="/src/a.go", line=line, entry=entry)
+    s.head(HEAP, 21, 1)
+    s.bucket(HEAP, (0x401010, 0x402020, 0x403030), 16, 10, 160, 4, 64, grows=True)
+    s.bucket(HEAP, (0x401010, 0x403030), 8, 5, 40, 0, 0)
+    s.head(BLOCK, 21, 1, 2e9)
+    s.bucket(BLOCK, (0x405050, 0x403030), 0, 3, 6000, grows=True)
+    s.head(MUTEX, 21, 0, 1e9)
+    s.head(BLOCK_ESTIMATE, 21, 0, 1e9)
+    s.bucket(BLOCK_ESTIMATE, (0x405050, 0x403030), 0, 2, 777)
+    s.head(GOROUTINE, 21)
+    s.goroutine(1, "sleep", (0x404040, 0x403030))
+    s.goroutine(7, "chan receive", (0x404040, 0x402020), wait_ns=61 * 10**9, creator=0x403030, parent=1, label=("k", "v"))
+    s.goroutine(8, "chan receive", (0x404040, 0x402020), creator=0x403030, parent=1, label=("k", "v"))
+    s.goroutine(2, "GC worker (idle)", (0x404040,), flags=SYSTEM)
+    s.head(THREADCREATE, 21)
+    s.bucket(THREADCREATE, (), 0, 1)
+    s.bucket(THREADCREATE, (), 0, 1)
+    s.unread(LEAK, 501, "go1.21 has no goroutineleak profile")
     return s
 
 
