@@ -108,6 +108,12 @@ static const struct key {
 	{ "web", "cmdline", TYPE_BOOL, AT(cmdline), NULL, "no", 0, 0, NULL,
 	  "Show the node's arguments at /debug/pprof/cmdline. No: only its name; arguments often\n"
 	  "hold secrets." },
+	{ "web", "captures", TYPE_NUMBER, AT(captures), NULL, "32", 0, 256, NULL,
+	  "Captures kept for /debug/pprof/captures, in memory; the oldest goes first. 0: none." },
+	{ "web", "captures_mb", TYPE_NUMBER, AT(captures_mb), NULL, "64", 1, 65536, NULL,
+	  "Memory for them, in MiB; one of many stacks and long names takes a few." },
+	{ "web", "captures_minutes", TYPE_NUMBER, AT(captures_minutes), NULL, "60", 1, 10080, NULL,
+	  "How long a capture is kept after its end, in minutes." },
 #undef AT
 };
 

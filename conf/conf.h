@@ -57,6 +57,9 @@ struct conf {
 	uint32_t child_seconds;          /* CPU seconds a child may use for one request, 20 */
 
 	/* [web] */
+	uint32_t captures;            /* kept, 32; 0: none */
+	uint32_t captures_mb;         /* memory for them, 64 */
+	uint32_t captures_minutes;    /* kept so long after their end, 60 */
 	bool cmdline;                 /* show arguments at /cmdline, no: only argv[0], the rest redacted */
 
 	/* [node NAME] */

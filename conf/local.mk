@@ -18,8 +18,9 @@ dist_pprofderrors_DATA = \
 
 # What our JSON looks like: answered by pprofd-fcgi, and here for programs that are built on it.
 SCHEMAS = \
-	conf/schemas/error-1.json   conf/schemas/flamegraph-1.json conf/schemas/profile-1.json \
-	conf/schemas/speedscope-1.json conf/schemas/top-1.json     conf/schemas/tree-1.json
+	conf/schemas/capture-1.json conf/schemas/captures-1.json   conf/schemas/error-1.json \
+	conf/schemas/flamegraph-1.json conf/schemas/profile-1.json conf/schemas/speedscope-1.json \
+	conf/schemas/state-1.json   conf/schemas/top-1.json        conf/schemas/tree-1.json
 pprofdschemasdir = $(pkgdatadir)/schemas
 dist_pprofdschemas_DATA = $(SCHEMAS)
 

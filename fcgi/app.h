@@ -7,10 +7,13 @@
 #include "conf/conf.h"
 
 struct gone;
+struct store;
 
 struct app {
 	const struct conf *conf; /* borrowed */
 	struct gone *gone;       /* borrowed; has a lock of its own */
+	struct store *store;     /* borrowed; captures; has a lock of its own */
+	int statm_fd;            /* /proc/self/statm, for what we cost; -1: unknown */
 	int stop_fd;             /* readable for ever once we are to stop; -1: never */
 };
 

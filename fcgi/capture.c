@@ -16,7 +16,7 @@
 #define OPEN_MS       15000 /* for a window to open: descriptors for 1,000 threads take 0.3 s */
 #define LATE_MS       15000 /* for a window to end, beyond its time */
 #define TURN_MESSAGES 64    /* taken at once, so that the symbolizer's socket gets its turn */
-#define PROGRESS_MS   1000
+#define PROGRESS_MS   500
 #define RETRY_S       5
 
 enum step { ASKED, OPEN, NAMING };

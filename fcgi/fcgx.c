@@ -129,6 +129,8 @@ fcgx_request(struct fcgx *f, struct request *req)
 		strcat(strcpy(req->path, script), rest);
 	req->query = fcgx_query(f);
 	req->content_type = fcgx_param(f, "CONTENT_TYPE");
+	req->host = fcgx_param(f, "HTTP_HOST");
+	req->scheme = fcgx_param(f, "REQUEST_SCHEME");
 	req->remote_addr = fcgx_param(f, "REMOTE_ADDR");
 	req->remote_port = fcgx_param(f, "REMOTE_PORT");
 	req->server_addr = fcgx_param(f, "SERVER_ADDR");
@@ -142,7 +144,10 @@ fcgx_put(void *ctx, const void *bytes, size_t n)
 {
 	struct fcgx *f = ctx;
 
-	return FCGX_PutStr(bytes, (int)n, f->r.out) == (int)n ? 0 : -EPIPE;
+	if (FCGX_PutStr(bytes, (int)n, f->r.out) != (int)n)
+		return -EPIPE;
+	/* A sink collects already; what it hands on is to be seen now (a page tells how far a window is). */
+	return FCGX_FFlush(f->r.out) < 0 ? -EPIPE : 0;
 }
 
 /* The header goes out at once: what is written behind it may take its time. */

@@ -18,6 +18,8 @@ handle handle_index;   /* the page at /debug/pprof/ */
 handle handle_profile; /* CPU, or any event */
 handle handle_cmdline;
 handle handle_symbol;
+handle handle_captures; /* the list of captures, and POST for a new one */
+handle handle_capture;  /* below captures/ */
 handle handle_snapshot; /* what Go's runtime has recorded: heap, goroutine, ... */
 
 /* What handlers share. */

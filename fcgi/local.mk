@@ -3,6 +3,8 @@ libfcgiapp_a_SOURCES = \
 	fcgi/amount.c         fcgi/amount.h    \
 	fcgi/app.c            fcgi/app.h       \
 	fcgi/capture.c        fcgi/capture.h   \
+	fcgi/capture_page.c   fcgi/capture_page.h \
+	fcgi/captures.c       fcgi/captures.h  \
 	fcgi/client.c         fcgi/client.h    \
 	fcgi/comments.c       fcgi/comments.h  \
 	fcgi/deliver.c        fcgi/deliver.h   \
@@ -31,11 +33,13 @@ libfcgiapp_a_SOURCES = \
 	fcgi/go_text.c        fcgi/go_text.h   \
 	fcgi/gone.c           fcgi/gone.h      \
 	fcgi/handle.c         fcgi/handle.h    \
+	fcgi/handle_captures.c \
 	fcgi/handle_cmdline.c \
 	fcgi/handle_index.c   \
 	fcgi/handle_profile.c \
 	fcgi/handle_snapshot.c \
 	fcgi/handle_symbol.c  \
+	fcgi/html.c           fcgi/html.h      \
 	fcgi/ids.c            fcgi/ids.h       \
 	fcgi/intake.c         fcgi/intake.h    \
 	fcgi/jsonw.c          fcgi/jsonw.h     \

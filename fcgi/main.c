@@ -32,10 +32,12 @@
 #include "fcgi/fcgx.h"
 #include "fcgi/gone.h"
 #include "fcgi/pool.h"
+#include "fcgi/store.h"
 
 /* libfcgi waits for descriptors with select(), which writes past its set for larger ones. */
 #define DESCRIPTORS_MAX 1024
-#define THREADS_MORE    32  /* for short questions while all windows are open */
+/* For short questions while all windows are open, some captures of snapshots run, and people look at them. */
+#define THREADS_MORE    48
 #define THREADS_MAX     320 /* with three descriptors each, still below DESCRIPTORS_MAX */
 #define STOP_MS         5000
 #define MMAP_BYTES      (256 << 10)
@@ -129,10 +131,22 @@ become_nobody(const struct conf *conf, struct err *why)
 	return jail_enter(JAIL_FCGI, why);
 }
 
+static struct store *
+store_of(const struct conf *conf)
+{
+	const struct store_limits limits = {
+		.count = conf->captures,
+		.bytes = (uint64_t)conf->captures_mb << 20,
+		.age_ms = (uint64_t)conf->captures_minutes * 60000,
+	};
+
+	return store_new(&limits);
+}
+
 static int
 serve(const struct conf *conf, const char *path, struct err *why)
 {
-	struct app app = { .conf = conf };
+	struct app app = { .conf = conf, .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC) };
 	struct gone gone;
 	struct pool *pool;
 	uint32_t threads = conf->max_windows + THREADS_MORE, left;
@@ -144,6 +158,9 @@ serve(const struct conf *conf, const char *path, struct err *why)
 	if (listener < 0)
 		return listener;
 	gone_init(&gone);
+	app.store = store_of(conf);
+	if (!app.store)
+		return err_set(why, -ENOMEM, "the store of captures");
 	r = fcgx_start() < 0 ? err_set(why, -EIO, "libfcgi does not start") : signals_catch(why);
 	if (r == 0)
 		r = become_nobody(conf, why);

@@ -264,6 +264,20 @@ params_group(struct params *p, const char *value, uint32_t max_seconds, struct e
 		       "invalid value for \"group\" - must be function, line, address or thread");
 }
 
+static int
+params_profile(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	return params_text(p->profile, sizeof(p->profile), "profile", value, why);
+}
+
+static int
+params_base(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	return params_text(p->base, sizeof(p->base), "base", value, why);
+}
+
 /* ---- names */
 
 static const struct {
@@ -285,6 +299,8 @@ static const struct {
 	{ "focus", params_focus },
 	{ "ignore", params_ignore },
 	{ "group", params_group },
+	{ "profile", params_profile },
+	{ "base", params_base },
 };
 
 #define TABLE (sizeof(table) / sizeof(table[0]))
@@ -410,6 +426,7 @@ params_parse(struct params *p, const struct request *req, uint32_t max_seconds, 
 	r = params_all(p, seen, req, max_seconds, why);
 	if (r == 0 && p->form && p->debug)
 		r = err_set(why, -EINVAL, "\"debug\" and \"format\" are two answers: ask for one of them");
+	p->has_form = p->form != NULL;
 	if (!p->form)
 		p->form = form_find("", 0, NULL);
 	return r;

@@ -17,6 +17,7 @@
 #include "fcgi/view.h"
 
 #define PARAMS_EVENT_MAX 128 /* bytes with the NUL; libpfm4's longest are shorter */
+#define PARAMS_NAME_MAX  32
 
 struct params {
 	uint32_t duration_ms;         /* seconds=: 30 s when absent, zero, negative or junk; ≥ 1 */
@@ -28,7 +29,10 @@ struct params {
 	uint32_t hz;                  /* hz=: 1-1000; 0: absent */
 	char event[PARAMS_EVENT_MAX]; /* event=: printable ASCII; "": absent */
 	const struct form *form;      /* format=: never NULL; the first of form_table() when absent */
+	bool has_form;                /* format= was there */
 	struct view_wish view;        /* sample_type=, limit=, min_pct=, focus=, ignore=, group= */
+	char profile[PARAMS_NAME_MAX]; /* profile=: of a capture, a route's name; "": absent */
+	char base[PARAMS_NAME_MAX];    /* base=: an earlier capture's id; "": absent */
 	const char *query;            /* as it came; borrowed, for as long as the request lasts */
 };
 

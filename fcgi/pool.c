@@ -74,6 +74,8 @@ pool_answer(struct pool *p, struct fcgx *f)
 	fcgx_reply(f, &req, &reply);
 	fcgx_end(f);
 	reply_fini(&reply);
+	if (reply.after)
+		reply.after(reply.after_ctx);
 }
 
 static void *

@@ -28,6 +28,7 @@ static const struct {
 	{ 404, "Not Found", "not_found" },
 	{ 405, "Method Not Allowed", "method_not_allowed" },
 	{ 408, "Request Timeout", "client_gone" },
+	{ 410, "Gone", "gone" },
 	{ 413, "Content Too Large", "too_large" },
 	{ 500, "Internal Server Error", "internal" },
 	{ 501, "Not Implemented", "not_available" },

@@ -35,6 +35,10 @@ struct reply {
 	void (*stream)(void *ctx, struct sink *to);
 	void (*stream_free)(void *ctx); /* called by reply_fini; NULL: nothing to free */
 	void *stream_ctx;
+	/* What goes on when the answer has gone out, on the same thread; it frees its ctx. NULL: nothing. It is
+	 * called also when the reply has become an error, or nobody has read it. */
+	void (*after)(void *ctx);
+	void *after_ctx;
 };
 
 extern const char reply_text[]; /* "text/plain; charset=utf-8" */

@@ -21,6 +21,7 @@ struct request {
 	const char *body; /* of a POST */
 	size_t body_len;
 	bool body_too_large; /* body is empty then */
+	const char *host, *scheme; /* as the client and the web server say; "": not said */
 	const char *remote_addr, *remote_port, *server_addr, *server_port;
 	int conn; /* the web server's connection; only to see that it ends */
 };

@@ -8,9 +8,10 @@
 #include "fcgi/handle.h"
 #include "fcgi/schema.h"
 
-#define PREFIX  "/debug/pprof"
-#define NODES   "/nodes/"
-#define SCHEMAS "schemas/" /* as in REPLY_SCHEMAS */
+#define PREFIX   "/debug/pprof"
+#define NODES    "/nodes/"
+#define CAPTURES "captures/"
+#define SCHEMAS  "schemas/" /* as in REPLY_SCHEMAS */
 
 /* Sorted by name, as the index shows them. */
 static const struct route table[] = {
@@ -19,6 +20,7 @@ static const struct route table[] = {
 	  take_snapshot },
 	{ "block", "Where threads wait for locks, channels and the kernel", true, handle_snapshot,
 	  take_snapshot },
+	{ "captures", NULL, true, handle_captures, NULL },
 	{ "cmdline", "The command line of the node, by default without its arguments", true, handle_cmdline,
 	  NULL },
 	{ "goroutine", "Stacks of all goroutines, with debug=2 one by one", true, handle_snapshot,
@@ -106,6 +108,8 @@ route_profile(const struct app *app, const struct request *req, const struct con
 
 	if (!strncmp(name, SCHEMAS, strlen(SCHEMAS)))
 		schema_answer(name + strlen(SCHEMAS), to);
+	else if (!strncmp(name, CAPTURES, strlen(CAPTURES)))
+		handle_capture(app, req, node, to);
 	else if (!route)
 		reply_error(to, 404, "Unknown profile");
 	else if (!route->made)

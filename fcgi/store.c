@@ -157,6 +157,7 @@ kept_new(const struct store_is *is, uint64_t now_ms)
 	k->is.kind = is->kind;
 	k->is.hz = is->hz;
 	k->is.duration_ms = is->duration_ms;
+	k->is.counts = is->counts;
 	k->is.begin_unix_ns = is->begin_unix_ns;
 	k->is.begin_ms = now_ms;
 	k->holds = 2;

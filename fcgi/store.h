@@ -46,6 +46,7 @@ struct store_is {
 	char event[PARAMS_EVENT_MAX];  /* "": the usual one */
 	uint32_t hz;                   /* 0: the usual rate */
 	uint32_t duration_ms;          /* as asked for; 0: it needs no time */
+	bool counts;                   /* it has samples: a window, no snapshot */
 	uint64_t begin_unix_ns;
 	uint64_t begin_ms, end_ms;     /* CLOCK_MONOTONIC; end_ms 0: RUNNING */
 	uint64_t expires_ms;           /* 0: RUNNING */
@@ -64,7 +65,7 @@ struct store *store_new(const struct store_limits *limits);
 void store_free(struct store *s);
 
 /*
- * A capture begins: of *is, node, kind, event, hz, duration_ms and begin_unix_ns count. *out is held by the caller,
+ * A capture begins: of *is, node, kind, event, hz, duration_ms, counts and begin_unix_ns count. *out is held by the caller,
  * who ends it with store_done() or store_fail(). Returns 0, or -errno with what to answer in *no: too
  * many run, none are kept.
  */

@@ -24,7 +24,7 @@ struct take {
 	const struct conf_node *node; /* NULL: none is configured */
 	const char *kind;             /* static: the route's name */
 	const struct params *params;
-	/* Told about once a second while a window is open, with what it has so far. NULL: nobody
+	/* Told twice a second while a window is open, with what it has so far. NULL: nobody
 	 * wants to know. */
 	void (*progress)(void *ctx, uint64_t samples, uint64_t lost);
 	void *progress_ctx;
