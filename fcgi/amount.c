@@ -15,16 +15,21 @@ static const struct step nanoseconds[] = { { "s", 1e9 }, { "ms", 1e6 }, { "µs",
 static const struct step microseconds[] = { { "s", 1e6 }, { "ms", 1e3 }, { "µs", 1 }, { 0 } };
 static const struct step milliseconds[] = { { "s", 1e3 }, { "ms", 1 }, { 0 } };
 static const struct step seconds[] = { { "s", 1 }, { 0 } };
-static const struct step bytes[] = {
-	{ "TiB", 1099511627776.0 }, { "GiB", 1073741824 }, { "MiB", 1048576 }, { "KiB", 1024 }, { "B", 1 }, { 0 }
-};
+static const struct step bytes[] = { { "TiB", 1099511627776.0 },
+				     { "GiB", 1073741824 },
+				     { "MiB", 1048576 },
+				     { "KiB", 1024 },
+				     { "B", 1 },
+				     { 0 } };
 
 static const struct {
 	const char *unit;
 	const struct step *steps;
 } units[] = {
-	{ "nanoseconds", nanoseconds },   { "microseconds", microseconds },
-	{ "milliseconds", milliseconds }, { "seconds", seconds },
+	{ "nanoseconds", nanoseconds },
+	{ "microseconds", microseconds },
+	{ "milliseconds", milliseconds },
+	{ "seconds", seconds },
 	{ "bytes", bytes },
 };
 
@@ -42,6 +47,7 @@ amount_text(char to[AMOUNT_MAX], int64_t value, const char *unit)
 	}
 	while (step[1].name && fabs((double)value) < step->is)
 		step++;
-	snprintf(to, AMOUNT_MAX, step->is == 1 ? "%.0f %s" : "%.2f %s", (double)value / step->is, step->name);
+	snprintf(to, AMOUNT_MAX, step->is == 1 ? "%.0f %s" : "%.2f %s", (double)value / step->is,
+		 step->name);
 	return to;
 }

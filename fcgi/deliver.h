@@ -20,8 +20,8 @@ void deliver(const struct params *params, struct profile *p, const char *filenam
  * has been called, which happens once in any case: now, or when the reply is freed (whose request
  * must still be there then).
  */
-void deliver_shared(const struct params *params, const struct profile *p, void (*release)(void *ctx), void *ctx,
-		    const char *filename, struct reply *to);
+void deliver_shared(const struct params *params, const struct profile *p, void (*release)(void *ctx),
+		    void *ctx, const char *filename, struct reply *to);
 
 /* Only what a header says of such an answer, for HEAD. */
 void deliver_head(const struct params *params, const char *filename, struct reply *to);

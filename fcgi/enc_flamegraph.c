@@ -58,7 +58,8 @@ static const struct column columns[] = {
 };
 
 static void
-flamegraph_column(struct jsonw *j, struct tree *t, const struct column *c, uint32_t *nodes, uint32_t *hidden)
+flamegraph_column(struct jsonw *j, struct tree *t, const struct column *c, uint32_t *nodes,
+		  uint32_t *hidden)
 {
 	struct tree_node node;
 	struct buf scratch;
@@ -92,7 +93,8 @@ enc_flamegraph(const struct form_of *of, struct view *v, struct sink *to)
 	if (tree_init(&t, v, 0) < 0) {
 		to->error = -ENOMEM;
 	} else {
-		tree_limit(&t, view_least(v, of->wish->min_pct), of->wish->limit ? of->wish->limit : NODES_MAX);
+		tree_limit(&t, view_least(v, of->wish->min_pct),
+			   of->wish->limit ? of->wish->limit : NODES_MAX);
 		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 			if (!columns[i].signed_only || v->negative[v->type])
 				flamegraph_column(&j, &t, &columns[i], &nodes, &hidden);

@@ -59,7 +59,8 @@ enc_folded(const struct form_of *of, struct view *v, struct sink *to)
 				sink_add(to, ";", 1);
 			folded_label(to, frames_label(&v->frames, view_frame(v, row, k), &scratch));
 		}
-		folded_numbers(to, negative, value < 0 ? (int64_t)view_size(value) : 0, value > 0 ? value : 0);
+		folded_numbers(to, negative, value < 0 ? (int64_t)view_size(value) : 0,
+			       value > 0 ? value : 0);
 	}
 	if (v->trimmed_sizes[v->type]) {
 		uint64_t size = v->trimmed_sizes[v->type];

@@ -70,8 +70,9 @@ json_quality(struct jsonw *j, const struct profile *p)
 		const char *name;
 		uint64_t count;
 	} counts[] = {
-		{ "samples", w->samples },     { "lost", w->lost },       { "throttled", w->throttled },
-		{ "late", w->late },           { "guessed", w->guessed }, { "truncated", w->truncated },
+		{ "samples", w->samples },         { "lost", w->lost },
+		{ "throttled", w->throttled },     { "late", w->late },
+		{ "guessed", w->guessed },         { "truncated", w->truncated },
 		{ "user_stacks", w->user_stacks }, { "rooted", w->rooted },
 	};
 
@@ -153,7 +154,8 @@ json_frame(struct jsonw *j, const struct view *v, const struct frame *f)
 }
 
 static void
-json_label_value(struct jsonw *j, const struct profile *p, const struct profile_label *label, const char *name)
+json_label_value(struct jsonw *j, const struct profile *p, const struct profile_label *label,
+		 const char *name)
 {
 	if (label->str)
 		jsonw_text(j, name, string(p, label->str));

@@ -60,8 +60,8 @@ enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 struct enc {
 	const struct profile *p; /* borrowed */
 	struct sink *out;        /* borrowed */
-	struct buf plain;      /* waiting for zlib */
-	struct buf msg, inner; /* a message, and one inside it */
+	struct buf plain;        /* waiting for zlib */
+	struct buf msg, inner;   /* a message, and one inside it */
 	z_stream z;
 	bool z_open;
 	int error;

@@ -25,7 +25,8 @@ enum part { PART_ALL, PART_MORE, PART_LESS };
 static const char *
 scope_unit(const char *unit)
 {
-	static const char *const units[] = { "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes" };
+	static const char *const units[] = { "nanoseconds", "microseconds", "milliseconds", "seconds",
+					     "bytes" };
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (!strcmp(units[i], unit))
@@ -71,7 +72,7 @@ scope_frames(struct scope *s)
 		jsonw_object(&s->j, NULL);
 		/* A line has its own members. */
 		jsonw_text(&s->j, "name",
-			  by_name ? strings_get(strings, f->name) : frames_label(&v->frames, i, &scratch));
+			   by_name ? strings_get(strings, f->name) : frames_label(&v->frames, i, &scratch));
 		if (f->file)
 			jsonw_text(&s->j, "file", strings_get(strings, f->file));
 		if (by_name && f->line)

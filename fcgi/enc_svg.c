@@ -20,7 +20,7 @@
 #define NODES_MAX   5000
 #define MIN_PCT     0.05 /* half a pixel of a thousand */
 #define ROW_PX      18
-#define BASE_PX     13 /* a text's base line in its row */
+#define BASE_PX     13  /* a text's base line in its row */
 #define FOCUS_MAX   200 /* bytes of a name that a link looks for */
 #define TEXT_MIN    0.8 /* percent: narrower boxes have no room for a letter */
 #define CHARS_SHOWN 300 /* of a box's text; the whole name is in its title */
@@ -161,8 +161,9 @@ svg_amounts(struct svg *s)
 			    amount_text(amount, (int64_t)p->window.duration_ns, "nanoseconds"));
 	svg_line_end(s);
 	svg_line_begin(s, "");
-	sink_text(s->to, s->v->negative[type] ? "a difference: red is more, blue is less"
-					      : "orange: program, yellow: library, blue: kernel, green: JIT");
+	sink_text(s->to, s->v->negative[type]
+				 ? "a difference: red is more, blue is less"
+				 : "orange: program, yellow: library, blue: kernel, green: JIT");
 	svg_line_end(s);
 }
 
@@ -241,7 +242,8 @@ svg_head(struct svg *s)
 	uint32_t rows = svg_head_lines(s) + s->depth + 2;
 
 	sink_printf(s->to,
-		    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%u\" lang=\"en\">\n<title>",
+		    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%u\" "
+		    "lang=\"en\">\n<title>",
 		    rows * ROW_PX);
 	svg_title(s);
 	/* A phone would take a page without this for one that is 980 pixels wide. */
@@ -282,8 +284,7 @@ svg_class(const struct svg *s, const struct tree_node *node, char *to, size_t si
 	if (map->kind == WIRE_MAP_PSEUDO)
 		return "mark";
 	/* Neighbours differ a little; the same name is the same everywhere. */
-	snprintf(to, size, "%s%u", map->flags & WIRE_MAP_MAIN ? "main" : by_kind[map->kind],
-		 f->name % 3u);
+	snprintf(to, size, "%s%u", map->flags & WIRE_MAP_MAIN ? "main" : by_kind[map->kind], f->name % 3u);
 	return to;
 }
 
@@ -339,7 +340,8 @@ svg_box(struct svg *s, const struct tree_node *node, double x, double width)
 
 	svg_box_link(s, node);
 	sink_printf(s->to, "<svg class=\"%s\" x=\"%.4f%%\" y=\"%u\" width=\"%.4f%%\" height=\"%d\">",
-		    svg_class(s, node, class, sizeof(class)), x, s->y + node->depth * ROW_PX, width, ROW_PX);
+		    svg_class(s, node, class, sizeof(class)), x, s->y + node->depth * ROW_PX, width,
+		    ROW_PX);
 	svg_box_title(s, node, label);
 	sink_text(s->to, "<rect width=\"100%\" height=\"100%\"/>");
 	if (width >= TEXT_MIN) {
@@ -358,7 +360,8 @@ svg_boxes(struct svg *s)
 
 	tree_begin(&s->tree);
 	while (tree_next(&s->tree, &node) && !sink_error(s->to)) {
-		double x = s->offsets[node.depth], width = node.depth ? doc_percent((int64_t)node.size, whole) : 100;
+		double x = s->offsets[node.depth],
+		       width = node.depth ? doc_percent((int64_t)node.size, whole) : 100;
 
 		s->offsets[node.depth] = x + width;
 		if (node.hidden)
@@ -375,7 +378,8 @@ enc_svg(const struct form_of *of, struct view *v, struct sink *to)
 	double min = of->wish->min_given ? of->wish->min_pct : MIN_PCT;
 
 	buf_init(&s.scratch, 0);
-	buf_init(&s.text, 8 * STRINGS_LENGTH_MAX);
+	/* A label is a name and a file, and a quote takes six bytes. */
+	buf_init(&s.text, 6 * 3 * STRINGS_LENGTH_MAX);
 	s.offsets = calloc((size_t)v->depth + 3, sizeof(*s.offsets));
 	if (tree_init(&s.tree, v, 0) < 0 || !s.offsets) {
 		to->error = -ENOMEM;

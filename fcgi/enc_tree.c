@@ -73,7 +73,8 @@ enc_tree(const struct form_of *of, struct view *v, struct sink *to)
 	if (tree_init(&t, v, DEPTH_MAX) < 0) {
 		to->error = -ENOMEM;
 	} else {
-		tree_limit(&t, view_least(v, of->wish->min_pct), of->wish->limit ? of->wish->limit : NODES_MAX);
+		tree_limit(&t, view_least(v, of->wish->min_pct),
+			   of->wish->limit ? of->wish->limit : NODES_MAX);
 		jsonw_bool(&j, "truncated", tree_write(&j, &t) > 0);
 		doc_end(&j);
 	}

@@ -28,9 +28,10 @@ struct form {
 	const char *name;      /* format=NAME */
 	const char *describes; /* in a few words, for people */
 	const char *type;      /* media type */
-	const char *extension; /* what its file's name ends with; "": nothing, and it is not shown but kept */
-	const char *schema;    /* of its JSON: "top-1"; then its errors are JSON too. NULL: not JSON */
-	const char *policy;    /* Content-Security-Policy; NULL: none */
+	const char
+		*extension; /* what its file's name ends with; "": nothing, and it is not shown but kept */
+	const char *schema; /* of its JSON: "top-1"; then its errors are JSON too. NULL: not JSON */
+	const char *policy; /* Content-Security-Policy; NULL: none */
 	enum frames_group group; /* what its frames are where group= does not say */
 	enum view_order order;
 	/* Write it. Nothing can fail any more but the sink, whose error is set for lack of memory too.

@@ -43,7 +43,8 @@ frames_key(enum frames_group group, const struct frame *f)
 static uint64_t
 frames_hash(const struct frame *key)
 {
-	uint64_t hash = hash_u64((uint64_t)key->name << 32 | key->file, (uint64_t)key->line << 32 | key->tid);
+	uint64_t hash =
+		hash_u64((uint64_t)key->name << 32 | key->file, (uint64_t)key->line << 32 | key->tid);
 
 	hash = hash_u64(hash, (uint64_t)key->mapping << 32 | key->level);
 	return hash_u64(hash, key->address ^ (uint64_t)key->system_name << 2 ^ (uint64_t)key->inlined << 1 ^
@@ -192,7 +193,8 @@ frames_compare(const void *left, const void *right, void *ctx)
 static int
 frames_sort(struct frames *f)
 {
-	uint32_t *order = calloc((size_t)f->n + 1, sizeof(*order)), *number = calloc((size_t)f->n + 1, sizeof(*number));
+	uint32_t *order = calloc((size_t)f->n + 1, sizeof(*order)),
+		 *number = calloc((size_t)f->n + 1, sizeof(*number));
 	struct frame *sorted = calloc((size_t)f->n + 1, sizeof(*sorted));
 	int r = order && number && sorted ? 0 : -ENOMEM;
 
@@ -236,7 +238,7 @@ frames_init(struct frames *f, const struct profile *p, const struct ids *ids, en
 	r = frames_locations(f);
 	if (r == 0 && group == FRAMES_THREAD)
 		r = frames_threads(f);
-	return r < 0 ? r : frames_sort(f);
+	return r < 0 || !f->n ? r : frames_sort(f);
 }
 
 void
@@ -253,7 +255,8 @@ uint64_t
 frames_bytes(const struct profile *p)
 {
 	/* Each twice while they are sorted, in an array that may be half empty, and in the index. */
-	const uint64_t frame = 3 * sizeof(struct frame) + 4 * sizeof(struct table_slot) + 3 * sizeof(uint32_t);
+	const uint64_t frame =
+		3 * sizeof(struct frame) + 4 * sizeof(struct table_slot) + 3 * sizeof(uint32_t);
 	uint64_t n = p->threads.n + 1;
 
 	for (uint32_t i = 0; i < p->locs.n; i++)

@@ -43,10 +43,10 @@ struct frames {
 	const struct profile *p; /* borrowed */
 	const struct ids *ids;   /* borrowed */
 	enum frames_group group;
-	struct frame *at;        /* threads first; then by name, and by what else tells them apart */
+	struct frame *at; /* threads first; then by name, and by what else tells them apart */
 	uint32_t n;
-	uint32_t *first; /* by location number - 1, and one more: where its frames are in `of` */
-	uint32_t *of;    /* outermost first */
+	uint32_t *first;    /* by location number - 1, and one more: where its frames are in `of` */
+	uint32_t *of;       /* outermost first */
 	struct table index; /* of what their group knows them by */
 	uint32_t cap;
 };

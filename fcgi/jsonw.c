@@ -18,7 +18,8 @@ jsonw_escape(char c)
 		char c;
 		const char *as;
 	} escapes[] = {
-		{ '"', "\\\"" }, { '\\', "\\\\" }, { '<', "\\u003c" }, { '>', "\\u003e" }, { '&', "\\u0026" },
+		{ '"', "\\\"" },    { '\\', "\\\\" },   { '<', "\\u003c" },
+		{ '>', "\\u003e" }, { '&', "\\u0026" },
 	};
 
 	for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++)
@@ -212,7 +213,8 @@ jsonw_time(struct jsonw *j, const char *name, uint64_t unix_ns)
 	struct tm tm;
 
 	jsonw_value(j, name);
-	if (!unix_ns || !gmtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm)) {
+	if (!unix_ns || !gmtime_r(&seconds, &tm) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm)) {
 		sink_text(j->to, "null");
 		return;
 	}

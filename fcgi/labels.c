@@ -11,7 +11,8 @@ labels_of_stack(const struct profile_stack *stack)
 }
 
 uint32_t
-labels_of(const struct profile *p, const struct profile_sample *s, struct profile_label to[PROFILE_LABELS_MAX])
+labels_of(const struct profile *p, const struct profile_sample *s,
+	  struct profile_label to[PROFILE_LABELS_MAX])
 {
 	uint32_t name = s->tid ? profile_thread_name(p, s->tid) : 0, n = 0;
 	uint8_t flags = labels_of_stack(&p->stacks.at[s->stack]);

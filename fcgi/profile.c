@@ -63,12 +63,12 @@ void
 profile_fini(struct profile *p)
 {
 	struct table *const indices[] = {
-		&p->object_index, &p->map_index,   &p->place_index,
-		&p->loc_index,    &p->stack_index, &p->thread_index, &p->label_index,
+		&p->object_index, &p->map_index,    &p->place_index, &p->loc_index,
+		&p->stack_index,  &p->thread_index, &p->label_index,
 	};
 	void *const lists[] = {
-		p->objects.at, p->maps.at,   p->places.at,  p->locs.at,    p->lines.at,
-		p->frames.at,  p->stacks.at, p->threads.at, p->samples.at, p->comments.at,
+		p->objects.at, p->maps.at,   p->places.at,     p->locs.at,    p->lines.at,
+		p->frames.at,  p->stacks.at, p->threads.at,    p->samples.at, p->comments.at,
 		p->values.at,  p->labels.at, p->label_sets.at,
 	};
 
@@ -108,7 +108,7 @@ uint32_t
 profile_map_file(const struct profile_map *map)
 {
 	static const uint32_t by_kind[] = {
-		[WIRE_MAP_FILE] = PROFILE_WORD_NONE,    [WIRE_MAP_VDSO] = PROFILE_WORD_VDSO,
+		[WIRE_MAP_FILE] = PROFILE_WORD_NONE,     [WIRE_MAP_VDSO] = PROFILE_WORD_VDSO,
 		[WIRE_MAP_KERNEL] = PROFILE_WORD_KERNEL, [WIRE_MAP_JIT] = PROFILE_WORD_JIT,
 		[WIRE_MAP_PSEUDO] = PROFILE_WORD_PSEUDO,
 	};

@@ -84,7 +84,8 @@ reply_error_json(struct reply *r, const char *text)
 	r->type = reply_json;
 	r->schema = "error-1";
 	sink_init(&to, sink_into_buf, &r->body);
-	sink_printf(&to, "{\"schema\":\"pprofd.error/1\",\"status\":%d,\"code\":\"%s\",\"message\":", r->status,
+	sink_printf(&to,
+		    "{\"schema\":\"pprofd.error/1\",\"status\":%d,\"code\":\"%s\",\"message\":", r->status,
 		    code);
 	jsonw_bytes(&to, text, strlen(text));
 	sink_text(&to, "}\n");

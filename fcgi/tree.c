@@ -181,7 +181,8 @@ tree_limit(struct tree *t, uint64_t least, uint32_t limit)
 	t->least = least;
 	if (!limit || !tree_more(t, least, limit))
 		return;
-	/* Too many at `low`. Where even those of the root's own size are too many, nothing is left but the root. */
+	/* Too many at `low`. Where even those of the root's own size are too many, nothing is left but the
+	 * root. */
 	if (high < low || tree_more(t, high, limit)) {
 		t->least = UINT64_MAX;
 		return;

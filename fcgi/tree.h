@@ -19,7 +19,7 @@ struct tree_node {
 	uint32_t frame; /* FRAMES_NONE: the root, or what is not shown */
 	/* > 0: so many nodes of this depth that are not shown, and all below them. */
 	uint32_t hidden;
-	int64_t value, self; /* with what is below it, and without */
+	int64_t value, self;      /* with what is below it, and without */
 	uint64_t size, self_size; /* the same without signs, a stack at a time */
 };
 

@@ -62,7 +62,8 @@ view_type(const struct profile *p, const struct view_wish *wish, uint32_t *type,
 			return 0;
 		}
 		if (used < sizeof(names))
-			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", name);
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+						 name);
 	}
 	return err_set(why, -ENOENT, "this profile has no sample_type \"%s\"; it has %s", wish->sample_type,
 		       names);
@@ -80,18 +81,20 @@ view_bytes(const struct profile *p)
 		for (uint32_t k = 0; k < stack->n; k++)
 			frames += p->places.at[p->locs.at[p->frames.at[stack->first + k]].place].n_lines;
 	}
-	return frames * sizeof(uint32_t) + p->samples.n * row +
-	       p->stacks.n * (sizeof(uint32_t) + 1) + frames_bytes(p);
+	return frames * sizeof(uint32_t) + p->samples.n * row + p->stacks.n * (sizeof(uint32_t) + 1) +
+	       frames_bytes(p);
 }
 
 int
 view_check(const struct profile *p, const struct view_wish *wish, uint32_t *type, struct err *why)
 {
-	int r = p->n_types ? view_type(p, wish, type, why) : err_set(why, -ENOENT, "the profile has no values");
+	int r = p->n_types ? view_type(p, wish, type, why)
+			   : err_set(why, -ENOENT, "the profile has no values");
 
 	if (r == 0 && view_bytes(p) > VIEW_MEMORY_MAX)
 		return err_set(why, -EFBIG,
-			       "the profile is too large for this form: ask for fewer seconds, or for format=pprof");
+			       "the profile is too large for this form: ask for fewer seconds, or for "
+			       "format=pprof");
 	return r;
 }
 
@@ -250,7 +253,8 @@ maker_wanted(const struct maker *m, const struct profile_sample *s)
 	uint8_t says = m->stack_says[s->stack];
 
 	if (m->v->frames.group == FRAMES_THREAD && s->tid)
-		says |= maker_text_says(m, strings_get(&m->v->p->strings, profile_thread_name(m->v->p, s->tid)));
+		says |= maker_text_says(
+			m, strings_get(&m->v->p->strings, profile_thread_name(m->v->p, s->tid)));
 	return (!*m->wish->focus || says & SAYS_FOCUS) && !(says & SAYS_IGNORE);
 }
 
@@ -280,7 +284,8 @@ maker_rows(struct maker *m)
 			.sample = i,
 			.first = m->first[s->stack],
 			.n = m->n[s->stack],
-			.thread = v->frames.group == FRAMES_THREAD ? frames_thread(&v->frames, s->tid) : FRAMES_NONE,
+			.thread = v->frames.group == FRAMES_THREAD ? frames_thread(&v->frames, s->tid)
+								   : FRAMES_NONE,
 		};
 		if (m->order == VIEW_TABLE && v->frames.group == FRAMES_THREAD)
 			v->rows[v->n_rows - 1].n = 0;

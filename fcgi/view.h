@@ -50,8 +50,8 @@ struct view {
 	const struct profile *p; /* borrowed */
 	const struct ids *ids;   /* borrowed */
 	struct frames frames;
-	uint32_t type;  /* index of the chosen one */
-	bool one_type;  /* it was asked for by name */
+	uint32_t type;    /* index of the chosen one */
+	bool one_type;    /* it was asked for by name */
 	uint32_t *stacks; /* the rows' frames, root first */
 	struct view_row *rows;
 	int64_t *values; /* p->n_types of each row */

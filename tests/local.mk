@@ -117,6 +117,14 @@ UNIT_TESTS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = tests/unit/test_merge.c
 tests_unit_test_merge_LDADD = $(FCGI_TEST_LDADD)
 
+UNIT_TESTS += tests/unit/test_view
+tests_unit_test_view_SOURCES = tests/unit/test_view.c tests/unit/profile_maker.h
+tests_unit_test_view_LDADD = $(FCGI_TEST_LDADD)
+
+UNIT_TESTS += tests/unit/test_forms
+tests_unit_test_forms_SOURCES = tests/unit/test_forms.c tests/unit/profile_maker.h
+tests_unit_test_forms_LDADD = $(FCGI_TEST_LDADD) $(JANSSON_LIBS)
+
 UNIT_TESTS += tests/unit/test_jsonw
 tests_unit_test_jsonw_SOURCES = tests/unit/test_jsonw.c
 tests_unit_test_jsonw_LDADD = $(FCGI_TEST_LDADD) $(JANSSON_LIBS)

@@ -101,19 +101,21 @@ maker_line(const char *s, size_t n)
 
 /* The answer that the symbolizer would give for a location: innermost first. */
 static void
-maker_answer(uint32_t place, const char *s, size_t n)
+maker_answer(uint32_t place, const char *s)
 {
-	struct profile_answer_is is = {
-		.vaddr = 0x1000 + maker.n, .flags = WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED, .line = maker.p.lines.n
-	};
+	struct profile_answer_is is = { .vaddr = 0x1000 + maker.n,
+					.flags = WIRE_ANSWER_FINAL | WIRE_ANSWER_NAMED,
+					.line = maker.p.lines.n };
+	size_t end = strlen(s), from = end;
 
-	while (n) {
-		const char *last = memrchr(s, '>', n);
-		const char *from = last ? last + 1 : s;
-
-		maker_line(from, n - (size_t)(from - s));
+	for (;;) {
+		while (from && s[from - 1] != '>')
+			from--;
+		maker_line(s + from, end - from);
 		is.n_lines++;
-		n = last ? (size_t)(last - s) : 0;
+		if (!from)
+			break;
+		end = --from;
 	}
 	profile_answer(&maker.p, place, &is);
 }
@@ -131,7 +133,7 @@ maker_loc(const char *s, size_t n)
 	if (i == maker.n) {
 		assert_true(maker.n < MAKER_LOCS);
 		maker.texts[maker.n++] = strndup(s, n);
-		maker_answer(maker.p.locs.at[loc].place, s, n);
+		maker_answer(maker.p.locs.at[loc].place, maker.texts[maker.n - 1]);
 	}
 	return (uint32_t)loc;
 }
@@ -140,21 +142,15 @@ maker_loc(const char *s, size_t n)
 static void
 maker_sample(const char *frames, uint32_t tid, ...)
 {
-	size_t n = strlen(frames);
 	int64_t values[PROFILE_TYPES_MAX], stack = profile_stack_add(&maker.p, ++maker.stacks, 0);
 	uint32_t locs[PROFILE_STACK_MAX], depth = 0;
 	va_list ap;
 
 	assert_true(stack >= 0);
-	while (n) {
-		const char *last = memrchr(frames, ';', n);
-		const char *from = last ? last + 1 : frames;
-
-		locs[depth++] = maker_loc(from, n - (size_t)(from - frames));
-		n = last ? (size_t)(last - frames) : 0;
-	}
-	for (uint32_t i = 0; i < depth; i++)
-		assert_int_equal(profile_frame_put(&maker.p, locs[i]), 0);
+	for (const char *at = frames; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL)
+		locs[depth++] = maker_loc(at, strcspn(at, ";"));
+	while (depth)
+		assert_int_equal(profile_frame_put(&maker.p, locs[--depth]), 0);
 	va_start(ap, tid);
 	for (uint32_t i = 0; i < maker.p.n_types; i++)
 		values[i] = va_arg(ap, int64_t);

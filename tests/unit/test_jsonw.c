@@ -45,9 +45,11 @@ parsed(void)
 	json_t *root;
 
 	assert_int_equal(sink_flush(&to), 0);
-	root = json_loadb((const char *)out.data, out.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	root = json_loadb((const char *)out.data, out.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+			  &error);
 	if (!root)
-		fail_msg("%s at %d in %.*s", error.text, error.position, (int)out.len, (const char *)out.data);
+		fail_msg("%s at %d in %.*s", error.text, error.position, (int)out.len,
+			 (const char *)out.data);
 	return root;
 }
 
@@ -88,8 +90,9 @@ objects_and_lists_nest_with_commas_where_they_belong(void **state)
 static void
 numbers_keep_all_their_digits(void **state)
 {
-	static const int64_t numbers[] = { 0,         1,         -1,        9007199254740993, -9007199254740993,
-					   INT64_MAX, INT64_MIN, 1234567890 };
+	static const int64_t numbers[] = {
+		0, 1, -1, 9007199254740993, -9007199254740993, INT64_MAX, INT64_MIN, 1234567890
+	};
 	const size_t n = sizeof(numbers) / sizeof(numbers[0]);
 	json_t *root;
 
@@ -203,9 +206,11 @@ an_address_is_a_string_and_a_time_has_its_nanoseconds(void **state)
 	jsonw_object_end(&j);
 	root = parsed();
 	assert_string_equal(json_string_value(json_object_get(root, "address")), "0xffffffffffffffff");
-	assert_string_equal(json_string_value(json_object_get(root, "time")), "2023-11-14T22:13:20.000000042Z");
+	assert_string_equal(json_string_value(json_object_get(root, "time")),
+			    "2023-11-14T22:13:20.000000042Z");
 	assert_true(json_is_null(json_object_get(root, "never")));
-	assert_string_equal(json_string_value(json_object_get(root, "last")), "2554-07-21T23:34:33.709551615Z");
+	assert_string_equal(json_string_value(json_object_get(root, "last")),
+			    "2554-07-21T23:34:33.709551615Z");
 	json_decref(root);
 }
 
@@ -252,15 +257,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(objects_and_lists_nest_with_commas_where_they_belong, setup, teardown),
+		cmocka_unit_test_setup_teardown(objects_and_lists_nest_with_commas_where_they_belong, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(numbers_keep_all_their_digits, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_percentage_is_a_number_whatever_was_divided, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_percentage_is_a_number_whatever_was_divided, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(any_byte_becomes_a_string, setup, teardown),
 		cmocka_unit_test_setup_teardown(letters_of_all_alphabets_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_member_may_have_any_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_address_is_a_string_and_a_time_has_its_nanoseconds, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_is_a_string_and_a_time_has_its_nanoseconds,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_string_of_any_length_passes, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_client_that_has_gone_is_an_error_of_the_sink, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_client_that_has_gone_is_an_error_of_the_sink, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
