@@ -62,6 +62,7 @@ struct adder {
 	const uint32_t *hidden; /* by stack; NULL: none */
 	const struct shape *shape;
 	enum go_part part;
+	double ticks_per_second;
 	uint32_t rules;   /* go_rules.h */
 	uint32_t bytes;   /* string: the label of heap samples */
 	uint32_t goexit;  /* string: what stands at each stack's root */
@@ -299,7 +300,7 @@ static int
 add_contention(struct adder *a, const struct reading_bucket *b)
 {
 	const struct reading_label_set *set = &a->r->label_sets[b->labels];
-	double ticks = a->r->head->ticks_per_second, cycles = (double)b->values[1];
+	double cycles = (double)b->values[1];
 	int64_t values[TYPES_MAX] = { b->values[0] };
 
 	/* The runtime counted every fraction-th one, and this version left it so. */
@@ -308,8 +309,8 @@ add_contention(struct adder *a, const struct reading_bucket *b)
 			values[0] = INT64_MAX;
 		cycles *= (double)a->r->head->rate;
 	}
-	values[1] =
-		a->r->head->kind == READING_BLOCK_ESTIMATE ? b->values[1] : go_profile_ns(ticks, cycles);
+	values[1] = a->r->head->kind == READING_BLOCK_ESTIMATE ? b->values[1]
+							       : go_profile_ns(a->ticks_per_second, cycles);
 	return add_sample(a, b->stack, a->r->stacks[b->stack].n,
 			  add_labels(a, a->r->labels + set->first, set->n), values);
 }
@@ -379,8 +380,7 @@ add_counts(struct adder *a)
 }
 
 int
-go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g,
-	       const uint32_t *hidden, enum go_part part)
+go_profile_add(struct profile *p, const struct go_samples *samples)
 {
 	static int (*const adds[READING_KINDS])(struct adder * a) = {
 		[READING_HEAP] = add_buckets,        [READING_BLOCK] = add_contentions,
@@ -388,21 +388,23 @@ go_profile_add(struct profile *p, const struct reading *r, const struct go_place
 		[READING_GOROUTINE] = add_counts,    [READING_LEAK] = add_counts,
 		[READING_THREADCREATE] = add_counts,
 	};
+	const struct reading_head *h = samples->r->head;
 	struct adder a = { .p = p,
-			   .r = r,
-			   .g = g,
-			   .hidden = hidden,
-			   .shape = shapes[r->head->kind],
-			   .part = part,
-			   .rules = go_rules(r->head->go_minor),
+			   .r = samples->r,
+			   .g = samples->g,
+			   .hidden = samples->hidden,
+			   .shape = shapes[h->kind],
+			   .part = samples->part,
+			   .ticks_per_second = samples->ticks_per_second,
+			   .rules = go_rules(h->go_minor),
 			   .bytes = strings_text(&p->strings, "bytes"),
 			   .goexit = strings_text(&p->strings, "runtime.goexit") };
 	int e = -ENOMEM;
 
 	if (a.bytes != STRINGS_NONE && a.goexit != STRINGS_NONE &&
-	    room_take(&p->room, r->head->stacks.n * sizeof(*a.stacks)) == 0) {
-		a.stacks = calloc(r->head->stacks.n + 1, sizeof(*a.stacks));
-		e = a.stacks ? adds[r->head->kind](&a) : -ENOMEM;
+	    room_take(&p->room, h->stacks.n * sizeof(*a.stacks)) == 0) {
+		a.stacks = calloc(h->stacks.n + 1, sizeof(*a.stacks));
+		e = a.stacks ? adds[h->kind](&a) : -ENOMEM;
 	}
 	free(a.stacks);
 	return e;

@@ -30,12 +30,20 @@ enum go_part {
  * first ("alloc_space"), or NULL. Returns 0 or -ENOMEM. */
 int go_profile_begin(struct profile *p, const struct reading *r, const char *show);
 
-/*
- * Add the samples of a reading, whose places have their names by now. hidden: by stack, words at its leaf
- * that are left out (go_hidden.h); NULL: none. Returns 0 or -ENOMEM.
- */
-int go_profile_add(struct profile *p, const struct reading *r, const struct go_places *g,
-		   const uint32_t *hidden, enum go_part part);
+/* Samples to be added. All is borrowed. */
+struct go_samples {
+	const struct reading *r;
+	const struct go_places *g; /* with their names */
+	const uint32_t
+		*hidden; /* by stack, words at its leaf that are left out (go_hidden.h); NULL: none */
+	enum go_part part;
+	/* Of both parts of a difference the same: what does not change must not change by being measured
+	 * anew. */
+	double ticks_per_second;
+};
+
+/* Returns 0 or -ENOMEM. */
+int go_profile_add(struct profile *p, const struct go_samples *s);
 
 /*
  * A heap sample as it stands for all allocations: those of `bytes` in all, made at `rate`

@@ -232,11 +232,19 @@ fill(const struct asked *a)
 	set_times(s->p, a);
 	if (r == 0)
 		r = go_profile_begin(s->p, last, a->what->show);
-	if (r == 0 && s->n > 1)
-		r = go_profile_add(s->p, &s->readings[0], &s->places[0], s->hidden[0].n,
-				   c.sums_only ? GO_PART_BEFORE_SUMS : GO_PART_BEFORE);
-	if (r == 0)
-		r = go_profile_add(s->p, last, &s->places[s->n - 1], s->hidden[s->n - 1].n, GO_PART_WHOLE);
+	for (uint32_t i = 0; i < s->n && r == 0; i++) {
+		const struct go_samples samples = {
+			.r = &s->readings[i],
+			.g = &s->places[i],
+			.hidden = s->hidden[i].n,
+			.part = i + 1 == s->n ? GO_PART_WHOLE
+				: c.sums_only ? GO_PART_BEFORE_SUMS
+					      : GO_PART_BEFORE,
+			.ticks_per_second = last->head->ticks_per_second,
+		};
+
+		r = go_profile_add(s->p, &samples);
+	}
 	if (r == 0)
 		r = profile_finish(s->p, &c.made_up);
 	return r < 0 ? r : go_comments_add(s->p, &c);

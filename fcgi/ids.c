@@ -254,6 +254,21 @@ maker_drop_nothings(struct maker *m)
 	m->ids->n_samples = kept;
 }
 
+/* Locations that only dropped samples have get no number. */
+static void
+maker_renumber(struct maker *m)
+{
+	memset(m->ids->location, 0, m->p->locs.n * sizeof(*m->ids->location));
+	table_clear(&m->locations);
+	m->ids->n_locations = 0;
+	for (uint32_t i = 0; i < m->ids->n_samples && !m->error; i++) {
+		const struct profile_stack *stack = &m->p->stacks.at[m->ids->samples[i].stack];
+
+		for (uint32_t k = 0; k < stack->n; k++)
+			maker_location(m, m->p->frames.at[stack->first + k]);
+	}
+}
+
 /* ---- the whole */
 
 static int
@@ -296,8 +311,10 @@ ids_init(struct ids *ids, const struct profile *p)
 		maker_mappings(&m);
 	for (uint32_t i = 0; i < p->samples.n && !m.error; i++)
 		maker_sample(&m, i);
-	if (p->delta)
+	if (p->delta) {
 		maker_drop_nothings(&m);
+		maker_renumber(&m);
+	}
 	if (!m.error)
 		maker_functions(&m);
 	table_fini(&m.mappings);

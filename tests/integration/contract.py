@@ -7,13 +7,14 @@ import gzip
 import os
 import re
 import socket
+import time
 
-from lib import case, service, shares, targets
+from lib import case, golang, pprof, service, shares, targets
 
 TEXT = "text/plain; charset=utf-8"
 SECRET = "--password=SECRET-canary"
 GO_NAMES = ("allocs", "block", "cmdline", "goroutine", "heap", "mutex", "profile", "threadcreate", "trace")
-NOT_YET = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate", "trace")
+SNAPSHOTS = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
 
 
 class Contract(case.Case):
@@ -80,13 +81,14 @@ class Contract(case.Case):
                 self.assertIn(a.status, (404, 301, 302) if path == "/" else (404,))
                 self.assertNotIn(b"<html", a.body.lower())
 
-    def test_profiles_that_are_not_made_yet_say_so_with_501(self):
-        for name in NOT_YET:
-            with self.subTest(name):
-                a = self.get(name)
-                self.assertText(a, 501)
-                self.assertRegex(a.body.decode(), r"\w+ \w+ \w+")
-                self.assertText(self.get(f"{name}?debug=1"), 501)
+    def test_what_only_a_go_program_has_is_501_with_the_reason(self):
+        for name in SNAPSHOTS + ("goroutineleak",):
+            for query in ("", "?debug=1", "?seconds=1"):
+                with self.subTest(name + query):
+                    a = self.get(name + query)
+                    self.assertText(a, 501)
+                    self.assertRegex(a.body.decode(), "(?i)not a go program")
+        self.assertText(self.get("trace"), 501)
 
     def test_cmdline_has_no_secret(self):  # H20 H21
         a = self.get("cmdline")
@@ -202,7 +204,8 @@ class Contract(case.Case):
                 self.assertEqual(a.headers["Content-Type"], kind)
                 self.assertLess(a.seconds, 2)
         self.assertEqual(self.get("none", "HEAD").status, 404)
-        self.assertEqual(self.get("heap", "HEAD").status, 501)
+        self.assertEqual(self.get("heap", "HEAD").status, 200)
+        self.assertEqual(self.get("trace", "HEAD").status, 501)
 
     def test_other_methods_are_not_allowed(self):
         for method in ("PUT", "DELETE", "PATCH"):
@@ -241,6 +244,95 @@ class Contract(case.Case):
             a = self.get(path)
             self.assertEqual(a.status, 404, path)
             self.assertNotIn(b"root:", a.body)
+
+
+# Of each snapshot: its types, its period's type and its period (None: the node's own).
+SHAPES = {
+    "heap": ([("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")],
+             ("space", "bytes"), None),
+    "block": ([("contentions", "count"), ("delay", "nanoseconds")], ("contentions", "count"), 1),
+    "goroutine": ([("goroutine", "count")], ("goroutine", "count"), 1),
+    "threadcreate": ([("threadcreate", "count")], ("threadcreate", "count"), 1),
+}
+SHAPES |= {"allocs": SHAPES["heap"], "mutex": SHAPES["block"]}
+
+
+class GoNode(case.Case):
+    """A Go program's own profiles. That they are Go's, row by row, is tested by go_*.py."""
+
+    @classmethod
+    def prepare(cls):
+        path = golang.program(golang.local(), "stripped")
+        cls.node = cls.enter(golang.start(path, "-each", 2, "-buckets", 50, "-memrate", 4096, "-blockrate", 1,
+                                          "-mutexfraction", 1, "-contend", 3, "-fight", 1))
+        cls.service = cls.enter(service.Service(cls.node.pid, max_seconds=40))
+
+    def get(self, *a, **k):
+        return self.service.get(*a, **k)
+
+    def profile(self, path, name):
+        a = self.get(path)
+        self.assertEqual(a.status, 200, a.body[:300])
+        self.assertEqual(a.headers["Content-Type"], "application/octet-stream")
+        self.assertEqual(a.headers["Content-Disposition"], f'attachment; filename="{name}"')
+        self.assertEqual(a.headers["X-Content-Type-Options"], "nosniff")
+        self.assertIsNone(a.headers["Content-Encoding"])
+        self.assertEqual(a.body[:3], b"\x1f\x8b\x08")  # A1
+        return pprof.decode(a.body)
+
+    def test_a_snapshot_has_gos_headers_types_and_period(self):  # H10 P10-P14 A1
+        for name, (types, period_type, period) in SHAPES.items():
+            with self.subTest(name):
+                began = time.time_ns()
+                p = self.profile(name, name)
+                self.assertEqual((p.sample_types, p.period_type), (types, period_type))
+                self.assertEqual(p.period, period or 4096)
+                self.assertEqual(p.default_sample_type, "alloc_space" if name == "allocs" else "")
+                self.assertTrue(began - 2e9 <= p.time_nanos <= time.time_ns() + 1e9, p.time_nanos)
+                self.assertEqual(p.duration_nanos, 0)
+                self.assertTrue(p.samples)
+                self.assertTrue(all(s.locations and all(l.mapping and l.lines for l in s.locations) for s in p.samples))
+                self.assertIn("go_profiled", p.mappings[min(p.mappings)].file)
+
+    def test_a_text_has_no_disposition_and_junk_is_no_debug(self):  # H11-H13
+        for name in SNAPSHOTS:
+            a = self.get(f"{name}?debug=1")
+            self.assertEqual((a.status, a.headers["Content-Type"], a.headers["Content-Disposition"]), (200, TEXT, None))
+            self.assertEqual(a.headers["X-Content-Type-Options"], "nosniff")
+            for query in ("seconds=", "debug=junk", "debug=0", "debug=-1", "other=1"):
+                self.profile(f"{name}?{query}", name)
+
+    def test_a_window_takes_its_time_and_says_so(self):  # D10 D11
+        asked = {name: self.service.later(f"{name}?seconds=1") for name in SNAPSHOTS}
+        for name, answer in asked.items():
+            with self.subTest(name):
+                a = answer.result(30)
+                self.assertEqual(a.status, 200, a.body[:300])
+                self.assertEqual(a.headers["Content-Disposition"], f'attachment; filename="{name}-delta"')
+                p = pprof.decode(a.body)
+                self.assertGreaterEqual(a.seconds, 1)
+                self.assertTrue(0.9e9 <= p.duration_nanos <= 5e9, p.duration_nanos)
+                self.assertEqual(p.sample_types, SHAPES[name][0])
+
+    def test_a_window_has_what_happened_in_it_and_the_snapshot_both(self):  # D13
+        p = self.profile("mutex?seconds=1", "mutex-delta")
+        self.assertIn("main.busyFight", p.names())
+        self.assertNotIn("main.contention", " ".join(p.names()))
+        p = self.profile("mutex", "mutex")
+        self.assertIn("main.busyFight", p.names())
+        self.assertIn("main.contention", " ".join(p.names()))
+
+    def test_windows_that_cannot_be_are_refused_in_gos_words(self):  # E10
+        for name in SNAPSHOTS:
+            for value in ("0", "-1", "x", "1.5"):
+                a = self.get(f"{name}?seconds={value}")
+                self.assertEqual((a.status, a.body), (400, b'invalid value for "seconds" - must be a positive integer\n'))
+                self.assertEqual((a.headers["X-Go-Pprof"], a.headers["Content-Type"]), ("1", TEXT))
+            a = self.get(f"{name}?seconds=1&debug=1")
+            self.assertEqual((a.status, a.body), (400, b"seconds and debug params are incompatible\n"))
+            a = self.get(f"{name}?seconds=41")
+            self.assertEqual(a.status, 400)
+            self.assertIn(b"40", a.body)
 
 
 class Nodes(case.Case):

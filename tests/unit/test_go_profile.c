@@ -20,6 +20,7 @@
 
 static struct maker m, later;
 static char shown[8192];
+static uint32_t n_locations, n_functions; /* of what was shown last */
 
 static int
 teardown(void **state)
@@ -97,6 +98,8 @@ show(void)
 		put_labels(p, &b, ids.samples[i].labels);
 		buf_text(&b, "\n");
 	}
+	n_locations = ids.n_locations;
+	n_functions = ids.n_functions;
 	assert_int_equal(buf_error(&b), 0);
 	memcpy(shown, b.len ? (const char *)b.data : "", b.len);
 	shown[b.len] = '\0';
@@ -106,10 +109,22 @@ show(void)
 }
 
 static void
+add_part(const struct maker *from, const uint32_t *hidden, enum go_part part)
+{
+	const struct go_samples samples = { .r = &from->r,
+					    .g = &from->g,
+					    .hidden = hidden,
+					    .part = part,
+					    .ticks_per_second = m.r.head->ticks_per_second };
+
+	assert_int_equal(go_profile_add(&m.p, &samples), 0);
+}
+
+static void
 add(const uint32_t *hidden)
 {
 	assert_int_equal(go_profile_begin(&m.p, &m.r, NULL), 0);
-	assert_int_equal(go_profile_add(&m.p, &m.r, &m.g, hidden, GO_PART_WHOLE), 0);
+	add_part(&m, hidden, GO_PART_WHOLE);
 }
 
 /* ---- heap */
@@ -542,8 +557,8 @@ add_two(enum go_part part)
 	maker_name(&m, 0x40201f, 0x402000, "main.g", 3, 0);
 	m.p.delta = true;
 	assert_int_equal(go_profile_begin(&m.p, &later.r, NULL), 0);
-	assert_int_equal(go_profile_add(&m.p, &m.r, &m.g, NULL, part), 0);
-	assert_int_equal(go_profile_add(&m.p, &later.r, &later.g, NULL, GO_PART_WHOLE), 0);
+	add_part(&m, NULL, part);
+	add_part(&later, NULL, GO_PART_WHOLE);
 }
 
 static void
@@ -552,6 +567,8 @@ a_difference_has_what_changed(void **state)
 	(void)state;
 	add_two(GO_PART_BEFORE);
 	assert_string_equal(show(), "main.f@40100f 4,40,-4,-40 bytes=10\n");
+	assert_int_equal(n_locations, 1);
+	assert_int_equal(n_functions, 1);
 }
 
 static void
