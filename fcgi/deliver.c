@@ -34,6 +34,7 @@ deliver_head(const struct params *params, const char *filename, struct reply *to
 	to->suffix = *form->extension ? form->extension : NULL;
 	to->schema = form->schema;
 	to->policy = form->policy;
+	to->long_text = form->write;
 }
 
 static void

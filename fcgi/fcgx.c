@@ -10,6 +10,8 @@
 
 #include <fcgiapp.h>
 
+#include "fcgi/gzip.h"
+
 /* A web server that says nothing for so long, or takes nothing, has died. */
 #define SILENT_S 30
 
@@ -129,6 +131,7 @@ fcgx_request(struct fcgx *f, struct request *req)
 		strcat(strcpy(req->path, script), rest);
 	req->query = fcgx_query(f);
 	req->content_type = fcgx_param(f, "CONTENT_TYPE");
+	req->takes_gzip = request_takes_gzip(fcgx_param(f, "HTTP_ACCEPT_ENCODING"));
 	req->host = fcgx_param(f, "HTTP_HOST");
 	req->scheme = fcgx_param(f, "REQUEST_SCHEME");
 	req->remote_addr = fcgx_param(f, "REMOTE_ADDR");
@@ -150,17 +153,38 @@ fcgx_put(void *ctx, const void *bytes, size_t n)
 	return FCGX_FFlush(f->r.out) < 0 ? -EPIPE : 0;
 }
 
+static int
+fcgx_stream_gzip(const struct reply *r, struct sink *to)
+{
+	struct sink plain;
+	struct gzip *g = gzip_new(&plain, to);
+	int error = -ENOMEM;
+
+	if (g) {
+		r->stream(r->stream_ctx, &plain);
+		error = gzip_end(g);
+	}
+	gzip_free(g);
+	return error;
+}
+
 /* The header goes out at once: what is written behind it may take its time. */
 static void
 fcgx_stream(struct fcgx *f, const struct reply *r)
 {
 	struct sink sink;
+	int error;
 
 	FCGX_FFlush(f->r.out);
 	sink_init(&sink, fcgx_put, f);
-	r->stream(r->stream_ctx, &sink);
+	if (r->long_text && r->gzip) {
+		error = fcgx_stream_gzip(r, &sink);
+	} else {
+		r->stream(r->stream_ctx, &sink);
+		error = sink_flush(&sink);
+	}
 	/* Half a document must not look like a whole one. */
-	if (sink_flush(&sink) < 0)
+	if (error < 0)
 		shutdown(f->r.ipcFd, SHUT_RDWR);
 }
 

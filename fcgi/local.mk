@@ -32,10 +32,12 @@ libfcgiapp_a_SOURCES = \
 	fcgi/go_rules.c       fcgi/go_rules.h  \
 	fcgi/go_text.c        fcgi/go_text.h   \
 	fcgi/gone.c           fcgi/gone.h      \
+	fcgi/gzip.c           fcgi/gzip.h      \
 	fcgi/handle.c         fcgi/handle.h    \
 	fcgi/handle_captures.c \
 	fcgi/handle_cmdline.c \
 	fcgi/handle_index.c   \
+	fcgi/handle_metrics.c \
 	fcgi/handle_profile.c \
 	fcgi/handle_snapshot.c \
 	fcgi/handle_symbol.c  \
@@ -46,7 +48,9 @@ libfcgiapp_a_SOURCES = \
 	fcgi/labels.c         fcgi/labels.h    \
 	fcgi/memory.c         fcgi/memory.h    \
 	fcgi/merge.c          fcgi/merge.h     \
+	fcgi/metrics.c        fcgi/metrics.h   \
 	fcgi/names.c          fcgi/names.h     \
+	fcgi/overview.c       fcgi/overview.h  \
 	fcgi/page.c           fcgi/page.h      \
 	fcgi/params.c         fcgi/params.h    \
 	fcgi/pool.c           fcgi/pool.h      \
@@ -59,6 +63,7 @@ libfcgiapp_a_SOURCES = \
 	fcgi/sink.c           fcgi/sink.h      \
 	fcgi/snapshot.c       fcgi/snapshot.h  \
 	fcgi/state.c          fcgi/state.h     \
+	fcgi/state_json.c     fcgi/state_json.h \
 	fcgi/store.c          fcgi/store.h     \
 	fcgi/strings.c        fcgi/strings.h   \
 	fcgi/symbol.c         fcgi/symbol.h    \

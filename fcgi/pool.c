@@ -65,6 +65,7 @@ pool_answer(struct pool *p, struct fcgx *f)
 	reply_init(&reply);
 	if (fcgx_request(f, &req) == 0) {
 		reply.json = params_want_json(&req);
+		reply.gzip = req.takes_gzip;
 		route_answer(p->app, &req, &reply);
 	} else {
 		reply_error(&reply, 503, "out of memory");

@@ -105,6 +105,7 @@ reply_error(struct reply *r, int status, const char *fmt, ...)
 	r->filename = NULL;
 	r->schema = NULL;
 	r->policy = NULL;
+	r->long_text = false;
 	reply_end_stream(r);
 	buf_reset(&r->body);
 	if (r->json) {
@@ -136,6 +137,10 @@ reply_head(const struct reply *r, bool without_body, struct buf *out)
 	if (r->filename)
 		buf_printf(out, "Content-Disposition: %s; filename=\"%s%s\"\r\n",
 			   r->suffix ? "inline" : "attachment", r->filename, r->suffix ? r->suffix : "");
+	if (r->long_text)
+		buf_text(out, "Vary: Accept-Encoding\r\n");
+	if (r->long_text && r->gzip)
+		buf_text(out, "Content-Encoding: gzip\r\n");
 	if (r->policy)
 		buf_printf(out, "Content-Security-Policy: %s\r\n", r->policy);
 	if (r->schema)

@@ -20,23 +20,25 @@
 
 struct reply {
 	int status;
-	const char *type;                  /* static */
-	const char *filename;              /* static; NULL: no Content-Disposition */
-	const char *suffix;                /* static, behind filename (".json"): to be shown, not only kept; NULL: none */
-	const char *schema;                /* static: the JSON Schema of the body, as form.h has it; NULL: none */
-	const char *policy;                /* static: Content-Security-Policy; NULL: none */
-	bool json;                         /* errors are JSON, too */
-	const char *allow;                 /* static; NULL: none */
-	int retry_after_s;                 /* 0: none */
-	bool failed;                       /* an error text: X-Go-Pprof lets `go tool pprof` show it */
+	const char *type;     /* static */
+	const char *filename; /* static; NULL: no Content-Disposition */
+	const char *suffix; /* static, behind filename (".json"): to be shown, not only kept; NULL: none */
+	const char *schema; /* static: the JSON Schema of the body, as form.h has it; NULL: none */
+	const char *policy; /* static: Content-Security-Policy; NULL: none */
+	bool json;          /* errors are JSON, too */
+	bool long_text;     /* what `stream` writes is worth compressing */
+	bool gzip;          /* and the client takes it so */
+	const char *allow;  /* static; NULL: none */
+	int retry_after_s;  /* 0: none */
+	bool failed;        /* an error text: X-Go-Pprof lets `go tool pprof` show it */
 	char location[REPLY_LOCATION_MAX]; /* "": none */
 	struct buf body;
 	/* Writes the body; NULL: it is in `body`. Its errors are the sink's. */
 	void (*stream)(void *ctx, struct sink *to);
 	void (*stream_free)(void *ctx); /* called by reply_fini; NULL: nothing to free */
 	void *stream_ctx;
-	/* What goes on when the answer has gone out, on the same thread; it frees its ctx. NULL: nothing. It is
-	 * called also when the reply has become an error, or nobody has read it. */
+	/* What goes on when the answer has gone out, on the same thread; it frees its ctx. NULL: nothing.
+	 * It is called also when the reply has become an error, or nobody has read it. */
 	void (*after)(void *ctx);
 	void *after_ctx;
 };
@@ -51,8 +53,8 @@ void reply_init(struct reply *r);
 void reply_fini(struct reply *r);
 
 /* The body will be written by `stream`; ctx is taken (also when the reply becomes an error). */
-void reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to), void (*stream_free)(void *ctx),
-		  void *ctx);
+void reply_stream(struct reply *r, void (*stream)(void *ctx, struct sink *to),
+		  void (*stream_free)(void *ctx), void *ctx);
 
 /* Make it an error, whatever it was: status, text and a newline; where `json` is set, a document
  * of the schema pprofd.error/1. */

@@ -20,12 +20,16 @@ struct request {
 	const char *content_type;
 	const char *body; /* of a POST */
 	size_t body_len;
-	bool body_too_large; /* body is empty then */
+	bool body_too_large;       /* body is empty then */
+	bool takes_gzip;           /* as Content-Encoding */
 	const char *host, *scheme; /* as the client and the web server say; "": not said */
 	const char *remote_addr, *remote_port, *server_addr, *server_port;
 	int conn; /* the web server's connection; only to see that it ends */
 };
 
 enum method request_method(const char *name);
+
+/* Does an Accept-Encoding header name gzip (RFC 9110, 12.5.3), with a weight that is not 0? */
+bool request_takes_gzip(const char *accept_encoding);
 
 #endif
