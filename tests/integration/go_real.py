@@ -8,7 +8,7 @@ PPD_GETH names one that is built already.
 import os
 import subprocess
 
-from lib import case, golang, gonode, gosame, gotool, targets
+from lib import case, golang, gonode, gosame, gotext, gotool, targets
 
 GETH = "github.com/ethereum/go-ethereum/cmd/geth@v1.15.11"
 GETH_GO = "1.24.4"
@@ -37,14 +37,16 @@ class GoReal(case.Case):
             # At work: what moves is between what Go said before and after, what rests is the same.
             for path in ("heap?debug=1", "block?debug=1", "mutex?debug=1"):
                 w.same(self, path, least=0)
-            equal = total = 0
+            equal = total = moved = 0
             for _ in range(4):
-                result = w.bracket("goroutine?debug=2")
-                equal, total = equal + result.equal, total + result.total
+                before, ours, after = (gotext.stacks(ask("goroutine?debug=2")) for ask in (w.theirs, w.ours, w.theirs))
+                result = gosame.stacks(before, ours, after, workers=True)
+                equal, total, moved = equal + result.equal, total + result.total, moved + result.moved
                 for bad in result.bad:
                     print(f"        {bad[:400]}", flush=True)
-            print(f"        at work: {equal} of {total} goroutines at rest equal", flush=True)
+            print(f"        at work: {equal} of {total} goroutines at rest equal, {moved} moved in between", flush=True)
             self.assertGreaterEqual(equal, 0.999 * total)
+            self.assertLess(moved, 0.1 * total + 5)
             node.quiet()
             # Its own timers go on.
             for path in gosame.ANSWERS:

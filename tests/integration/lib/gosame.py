@@ -184,17 +184,25 @@ def _at_rest(a, b):
             and [c[:1] + c[2:] for c in a.frames] == [c[:1] + c[2:] for c in b.frames])
 
 
-def stacks(before, ours, after, moving=("running", "runnable")):
-    """goroutine?debug=2. Those at rest are in a state that is not one of `moving`, with the same stack in both of Go's."""
+AWAKE = ("running", "runnable")
+
+
+def stacks(before, ours, after, workers=False):
+    """goroutine?debug=2. Those at rest wait, with the same stack, in both of Go's. workers: some of them may have worked in
+    between, and do something else in ours; result.moved has how many."""
     result = Result("goroutine stacks")
+    result.moved = 0
     result.extra = []  # ours only
     for goid in before.keys() & after.keys():
         a, b = before[goid], after[goid]
         if _passing_goroutine(b):
             continue
-        if not _at_rest(a, b) or b.state in moving:
+        if not _at_rest(a, b) or b.state in AWAKE:
             continue
         mine = ours.get(goid)
+        if workers and mine is not None and mine.state != b.state:
+            result.moved += 1
+            continue
         why = None
         if mine is None:
             why = "not in ours"
@@ -217,10 +225,18 @@ def stacks(before, ours, after, moving=("running", "runnable")):
 
 # ---- protobufs, decoded by lib/pprof.py
 
-def _samples(p, stays):
+def _of_several_files(p):
+    """Names that two functions have, in two files (package initialization): Go's writer gives both the file that it met first."""
+    files = collections.defaultdict(set)
+    for f in p.functions.values():
+        files[f.name].add(f.file)
+    return {name for name, some in files.items() if len(some) > 1}
+
+
+def _samples(p, stays, several):
     out = {}
     for s in p.samples:
-        frames = tuple((f.name, f.file, f.line) for f in p.frames(s))
+        frames = tuple((f.name, "" if f.name in several else f.file, f.line) for f in p.frames(s))
         if [f[0] for f in frames] == ["runtime.goexit"]:
             frames = ()  # Go leaves that one out always; a sample of ours has a frame always
         if not any(s.values) or (not stays and passing(f[0] for f in frames)):
@@ -239,14 +255,16 @@ def profiles(before, ours, after, what, slack=EXACT):
         if getattr(ours, field) != getattr(after, field):
             result.bad.append(f"{field}: ours {getattr(ours, field)}, Go's {getattr(after, field)}")
     stays = after.period_type[0] not in ("goroutine", "threadcreate")
-    low, mine, high = (_samples(p, stays) for p in (before, ours, after))
+    low, mine, high = (_samples(p, stays, _of_several_files(ours)) for p in (before, ours, after))
     for key in low.keys() | mine.keys() | high.keys():
         a, v, b = low.get(key), mine.get(key), high.get(key)
         if a == b:
             good = v is not None and a is not None and _between(a, v, b, slack)
         else:  # scaled numbers may go up and down: only whether it is there
             good = v is not None or a is None
-        result.row(a == b, good, f"{[f[0] for f in key[0][:6]]} {key[1]}: ours {v}, Go's {a} then {b}")
+        near = [] if good else [k[0] for k in (high if v else mine) if k[1] == key[1] and (high if v else mine)[k] in (v, b)]
+        apart = [next(((x, y) for x, y in zip(key[0], other) if x != y), f"{len(other)} frames") for other in near[:1]]
+        result.row(a == b, good, f"{[f[0] for f in key[0][:6]]} {key[1]}: ours {v}, Go's {a} then {b}", *apart)
     return result
 
 

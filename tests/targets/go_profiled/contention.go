@@ -93,16 +93,15 @@ func contention() {
 	group.Done()
 	g.Wait()
 
-	cond := sync.NewCond(&m)
+	cond, woken := sync.NewCond(&m), make(chan int)
 	g = alongside(func() { waitCond(cond) })
-	for done := make(chan int); ; {
-		go func(g *sync.WaitGroup) { g.Wait(); close(done) }(g)
+	go func() { g.Wait(); close(woken) }()
+	for { // it may not have begun to wait yet
 		cond.Broadcast()
 		select {
-		case <-done:
+		case <-woken:
 			return
 		case <-time.After(10 * hold):
-			done = make(chan int)
 		}
 	}
 }
