@@ -20,4 +20,7 @@ struct app {
 /* CLOCK_MONOTONIC. */
 uint64_t app_now_ms(void);
 
+/* CPU time that this process has used, and its resident memory; 0 where that is unknown. */
+void app_cost(const struct app *app, uint64_t *cpu_ns, uint64_t *rss_bytes);
+
 #endif

@@ -14,7 +14,8 @@
 typedef void handle(const struct app *app, const struct request *req, const struct conf_node *node,
 		    struct reply *to);
 
-handle handle_index;   /* the page at /debug/pprof/ */
+handle handle_index;   /* the page at /debug/pprof/, or its content as JSON */
+handle handle_metrics; /* of all nodes */
 handle handle_profile; /* CPU, or any event */
 handle handle_cmdline;
 handle handle_symbol;

@@ -2,32 +2,41 @@
 
 #include "fcgi/handle.h"
 
-#include <string.h>
+#include <stdlib.h>
 
+#include "fcgi/html.h"
+#include "fcgi/overview.h"
 #include "fcgi/page.h"
+#include "fcgi/state_json.h"
 
-/* The page is always answered: what does not work is what it has to say. */
+/* Always answered: what does not work is what it has to say. format=json: the same for programs. */
 void
 handle_index(const struct app *app, const struct request *req, const struct conf_node *node,
 	     struct reply *to)
 {
-	static const char none[] =
-		"no node is configured; set PPROF_TARGET, or add a [node NAME] section to pprofd.conf";
-	static const char unknown[] =
-		"the collector does not know this node; it reads pprofd.conf when it starts: restart it";
-	struct page page = { .conf = app->conf, .node = node };
-	struct refusal no;
-	struct state s;
+	struct overview *o;
+	struct params params;
+	struct err why;
 
-	page.below_nodes = !strncmp(req->path, "/nodes/", strlen("/nodes/"));
-	if (state_get(&s, app, &no) < 0) {
-		page.trouble = no.text;
-	} else {
-		page.state = &s;
-		page.found = node ? state_find(&s, node->name) : NULL;
-		page.trouble = page.found ? NULL : node ? unknown : none;
+	if (params_parse(&params, req, app->conf->max_seconds, &why) < 0) {
+		reply_error(to, 400, "%s", why.text);
+		return;
 	}
-	to->type = reply_html;
-	page_write(&page, &to->body);
-	state_fini(&s);
+	o = malloc(sizeof(*o));
+	if (!o) {
+		reply_error(to, 503, "out of memory");
+		return;
+	}
+	overview_get(o, app, req, node);
+	if (params.form->schema) {
+		state_json(o, &to->body);
+		to->type = reply_json;
+		to->schema = "state-1";
+	} else {
+		page_write(o, &to->body);
+		to->type = reply_html;
+		to->policy = html_policy;
+	}
+	overview_fini(o);
+	free(o);
 }

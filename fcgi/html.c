@@ -46,10 +46,25 @@ html_text(struct buf *b, const char *s)
 	text_html(b, s, strlen(s));
 }
 
+/* How much of s is at most `max` bytes when it is written. */
+static size_t
+fitting(const char *s, size_t max)
+{
+	size_t n = 0, written = 0;
+
+	for (; s[n]; n++) {
+		/* "&quot;", and "\x1b" */
+		written += strchr("&<>\"'", s[n]) ? 6 : (unsigned char)s[n] < ' ' || s[n] == 0x7f ? 4 : 1;
+		if (written > max)
+			break;
+	}
+	return n;
+}
+
 void
 html_cut(struct buf *b, const char *s, size_t max)
 {
-	size_t n = strlen(s), cut = text_cut(s, n, max);
+	size_t n = strlen(s), cut = text_cut(s, n, fitting(s, max));
 
 	text_html(b, s, cut);
 	if (cut < n)

@@ -22,7 +22,7 @@ void html_end(struct buf *b);
 
 /* Escaped and cleaned (text.h). */
 void html_text(struct buf *b, const char *s);
-/* The same, at most max bytes of it. */
+/* The same, cut where it would be more than about max bytes. */
 void html_cut(struct buf *b, const char *s, size_t max);
 
 /* A table of what is what: nothing where the value is "" or 0. */

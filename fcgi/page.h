@@ -1,27 +1,18 @@
 /*
  * page.h - the page at /debug/pprof/, for a person; scrapers read its rows too.
  *
- * Title, the words "Types of profiles available:" and the rows are as in Go's
- * net/http/pprof; around them stands who the node is and what is in the way.
+ * Title, first line, the words "Types of profiles available:" and the rows are as in Go's
+ * net/http/pprof. Around them: who the node is, whether it can be sampled and what to do if not, forms
+ * that make captures, the captures there are, commands to copy. One request, at most PAGE_MAX bytes.
  */
 #ifndef PPD_FCGI_PAGE_H
 #define PPD_FCGI_PAGE_H
 
-#include <stdbool.h>
-
 #include "base/buf.h"
-#include "conf/conf.h"
-#include "fcgi/state.h"
+#include "fcgi/overview.h"
 
-struct page {
-	const struct conf *conf;        /* borrowed, as all here */
-	const struct conf_node *node;   /* NULL: none is configured */
-	const struct state *state;      /* NULL: the collector did not answer */
-	const struct state_node *found; /* the node in it; NULL: it has none of that name */
-	const char *trouble;            /* why there is no state or no node; NULL: none */
-	bool below_nodes;               /* the page stands below /nodes/NAME */
-};
+#define PAGE_MAX 20000 /* bytes, whatever the node is called */
 
-void page_write(const struct page *page, struct buf *b);
+void page_write(const struct overview *o, struct buf *b);
 
 #endif

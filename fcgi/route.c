@@ -137,6 +137,10 @@ route_answer(const struct app *app, const struct request *req, struct reply *to)
 		route_redirect(to, 302, PREFIX "/", "");
 		return;
 	}
+	if (!strcmp(req->path, "/metrics")) {
+		handle_metrics(app, req, NULL, to);
+		return;
+	}
 	rest = route_node(app->conf, req->path, &node);
 	if (!rest) {
 		reply_error(to, 404, "Unknown node");

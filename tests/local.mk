@@ -131,7 +131,7 @@ tests_unit_test_jsonw_LDADD = $(FCGI_TEST_LDADD) $(JANSSON_LIBS)
 
 UNIT_TESTS += tests/unit/test_page
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
-tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD)
+tests_unit_test_page_LDADD = $(FCGI_TEST_LDADD) $(JANSSON_LIBS)
 
 # A reading is put together by who writes them, and shown by who reads them.
 UNIT_TESTS += tests/unit/test_go_profile
