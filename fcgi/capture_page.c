@@ -148,7 +148,10 @@ page_forms(struct page *p, const struct store_is *is)
 	size_t n;
 	const struct form *forms = form_table(&n);
 
-	buf_text(&p->b, "<h2>Read it as</h2>\n<table class=\"p\">\n");
+	buf_printf(&p->b,
+		   "<p><a href=\"%s?format=svg\">Flame graph</a></p>\n<h2>All its forms</h2>\n"
+		   "<table class=\"p\">\n",
+		   is->id);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&p->b,
 			   "<tr><td><a href=\"%s?format=%s\">%s</a></td><td>%s</td></tr>\n", is->id,

@@ -24,7 +24,7 @@ static const char style[] =
 	"a{color:var(--link)}a:focus-visible,:focus-visible{outline:3px solid var(--link);outline-offset:2px}"
 	"table{border-collapse:collapse}"
 	"td,th{padding:.2rem .9rem .2rem 0;text-align:left;vertical-align:top}th{font-weight:600}"
-	".p td{border-top:1px solid var(--line)}"
+	"th,.p td:not(:last-child){overflow-wrap:normal}.p td{border-top:1px solid var(--line)}"
 	".no,small{color:var(--dim)}small{font-size:.9rem}"
 	".bad{border-left:.3rem solid var(--bad);background:var(--box);padding:.4rem .8rem}"
 	"pre{background:var(--box);padding:.6rem .8rem;margin:.4rem 0;white-space:pre-wrap}"

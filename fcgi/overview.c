@@ -45,7 +45,7 @@ overview_fini(struct overview *o)
 static const struct {
 	const char *word, *words;
 } states[] = {
-	[WIRE_NODE_RUNNING] = { "running", "running" },
+	[WIRE_NODE_RUNNING] = { "running", "running, can be sampled" },
 	[WIRE_NODE_ABSENT] = { "absent", "not running" },
 	[WIRE_NODE_AMBIGUOUS] = { "ambiguous", "several processes match" },
 	[WIRE_NODE_DENIED] = { "denied", "running, may not be sampled" },
@@ -89,7 +89,7 @@ overview_has(const struct overview *o, const struct route *route, char why[OVERV
 	} else if (route->take && route->take != take_window && o->found) {
 		runtime = state_string(&o->state, o->found->runtime);
 		if (*runtime && strcmp(runtime, "Go") != 0)
-			snprintf(why, OVERVIEW_WHY_MAX, "only of Go programs; the runtime of this one is: %s",
+			snprintf(why, OVERVIEW_WHY_MAX, "Go programs only; this one is: %s",
 				 runtime);
 	}
 	return !*why;

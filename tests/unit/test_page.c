@@ -239,7 +239,7 @@ what_makes_captures_is_there_only_where_the_node_can_be_sampled(void **state)
 	page = page_of(0, NULL, false);
 	assert_true(has(page, "action=\"captures\""));
 	assert_false(has(page, "<select"));
-	assert_true(has(page, "only of Go programs; the runtime of this one is: native"));
+	assert_true(has(page, "Go programs only; this one is: native"));
 	assert_false(has(page_of(0, "no collector", false), "<form"));
 }
 
