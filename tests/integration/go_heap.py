@@ -82,7 +82,7 @@ class GoHeap(case.Case):
     # ---- go tool pprof
 
     def test_go_tool_pprof_shows_objects_space_lines_and_differences(self):
-        with self.watched(*HEAP, "-memrate", 4096, form="plain") as w, gotool.GoTool() as tool:
+        with self.watched(*HEAP, "-memrate", 1, form="plain") as w, gotool.GoTool() as tool:
             url = w.service.url("heap")
             self.assertIn("main.fillSizes", tool.must("-alloc_objects", "-top", url))
             self.assertIn("main.fillSizes", tool.must("-inuse_space", "-top", url))
@@ -128,7 +128,7 @@ def raw_sums(text):
     locations, _, _ = rest.partition("\nMappings\n")
     names, at = {}, None
     for line in locations.splitlines():
-        m = re.match(r"\s*(?:(\d+): 0x[0-9a-f]+ (?:M=\d+ )?)?(.*) \S+:\d+:\d+ s=", line)
+        m = re.match(r"\s*(?:(\d+): 0x[0-9a-f]+ (?:M=\d+ )?)?(.*) \S+:\d+(?::\d+)? s=", line)
         at = int(m[1]) if m[1] else at
         names.setdefault(at, set()).add(m[2].strip())
     sums = {}
