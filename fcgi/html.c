@@ -32,8 +32,9 @@ static const char style[] =
 	"label{display:inline-block;margin:.2rem 1rem .2rem 0}"
 	"input,select,button{font:inherit;padding:.2rem .5rem;max-width:100%;box-sizing:border-box}"
 	"input[type=number]{width:6rem}"
-	/* Of the lines that tell how far it is, the last. */
-	".t>p:not(:last-child){display:none}.t>p{font-size:1.2rem}"
+	/* Each line that tells how far it is lies over the one before. (While its parent is still being read,
+	 * no browser calls an element the last child.) */
+	".t{display:grid}.t>p{grid-area:1/1;background:var(--bg);font-size:1.2rem}"
 	/* A bar that fills by itself. */
 	"@keyframes w{from{width:0}to{width:100%}}"
 	".w{height:.5rem;background:var(--link);animation:w linear both}main:has(.end) .w{display:none}"
