@@ -181,15 +181,31 @@ window_begin(struct ask *a, bool is_clock, const char *event)
 	send_buf(a->sock, WIRE_WINDOW, a->b);
 }
 
+/* How far it is: 10 samples more each time. Returns false when that was not the question. */
+static bool
+window_progress(struct ask *a, uint64_t times)
+{
+	struct wire_msg m;
+
+	if (wire_recv(a->sock, &m) != 1 || m.type != WIRE_PROGRESS_ASK)
+		return false;
+	buf_u64(a->b, 10 * times);
+	buf_u64(a->b, 3);
+	return send_buf(a->sock, WIRE_PROGRESS, a->b) == 0;
+}
+
 /* Returns false when the other side has closed the connection. */
 static bool
 window_wait(struct ask *a, uint32_t ms)
 {
 	struct pollfd fd = { .fd = a->sock, .events = POLLIN };
-	uint64_t start = now_ns();
+	uint64_t start = now_ns(), times = 0, gone_ms;
 
-	if (poll(&fd, 1, (int)ms) == 0)
-		return true;
+	do {
+		gone_ms = (now_ns() - start) / 1000000;
+		if (gone_ms >= ms || poll(&fd, 1, (int)(ms - gone_ms)) == 0)
+			return true;
+	} while (window_progress(a, ++times));
 	printf("window %llu cancelled after %llu ms\n", (unsigned long long)a->number,
 	       (unsigned long long)(now_ns() - start) / 1000000);
 	fflush(stdout);
