@@ -30,7 +30,7 @@ class GoHeap(case.Case):
                         self.watched(*HEAP, "-memrate", RATES[toolchain.minor % 2], toolchain=toolchain, form=form) as w:
                     print(f"        {toolchain} {form}", flush=True)
                     for path in PATHS:
-                        w.same(self, path, least=50)
+                        w.same(self, path, least=20)
 
     def test_a_program_that_the_c_compiler_linked_and_that_is_anywhere(self):
         targets.need("gcc")
