@@ -158,6 +158,13 @@ calls_at(const struct adder *a, uint32_t i, uint32_t end)
 	return n;
 }
 
+/* NULL: the word is no pc. */
+static const struct profile_place *
+place_at(const struct profile *p, uint32_t loc)
+{
+	return loc == GO_PLACES_NONE ? NULL : &p->places.at[p->locs.at[loc].place];
+}
+
 /*
  * The names of a place are all the calls there; the words are those of them that Go shows: it leaves
  * out wrappers that the compiler made. Words that are cut at the stack's end say nothing of that.
@@ -171,10 +178,10 @@ choose_lines(struct adder *a, const uint32_t *locs, uint32_t n)
 	if (p->places.at[which].object == PROFILE_NONE || n >= p->places.at[which].n_lines)
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct profile_place *place = &p->places.at[p->locs.at[locs[i]].place];
+		const struct profile_place *place = place_at(p, locs[i]);
 		struct profile_line line;
 
-		if (place->object == PROFILE_NONE || !place->n_lines) {
+		if (!place || place->object == PROFILE_NONE || !place->n_lines) {
 			p->lines.n = first;
 			return 0;
 		}

@@ -117,18 +117,20 @@ static void
 write_heap_head(const struct go_text *t, struct sink *to)
 {
 	struct reading_bucket sum = { 0 };
+	int64_t allocated;
 
 	for (uint64_t i = 0; i < go_profile_buckets(t->r); i++)
 		for (int k = 0; k < 4; k++)
 			sum.values[k] =
 				(int64_t)((uint64_t)sum.values[k] + (uint64_t)t->r->buckets[i].values[k]);
-	sink_text(to, "heap profile: ");
+	allocated = sum.values[1];
 	/* Readers take a head of equal halves for one that knows only what is in use. */
-	put_heap_values(to, &sum,
-			sum.values[1] +
-				(in_use_bytes(&sum) == sum.values[1] && (t->rules & GO_HEAP_NEVER_EQUAL)));
+	if (in_use_bytes(&sum) == allocated && (t->rules & GO_HEAP_NEVER_EQUAL) && allocated < INT64_MAX)
+		allocated++;
+	sink_text(to, "heap profile: ");
+	put_heap_values(to, &sum, allocated);
 	sink_text(to, "@ heap/");
-	sink_int(to, 2 * go_profile_heap_rate(t->r));
+	sink_int(to, (int64_t)(2 * (uint64_t)go_profile_heap_rate(t->r)));
 	sink_text(to, "\n");
 }
 

@@ -42,6 +42,12 @@ tests_fuzz_fuzz_reading_SOURCES = tests/fuzz/fuzz_reading.c
 tests_fuzz_fuzz_reading_LDADD = libbase.a
 tests_fuzz_fuzz_reading_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
+noinst_PROGRAMS += tests/fuzz/fuzz_go_shown
+tests_fuzz_fuzz_go_shown_SOURCES = tests/fuzz/fuzz_go_shown.c
+tests_fuzz_fuzz_go_shown_LDADD = libfcgiapp.a libconf.a libbase.a \
+	$(FCGI_LIBS) $(Z_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) -lm -lpthread
+tests_fuzz_fuzz_go_shown_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
 noinst_PROGRAMS += tests/fuzz/fuzz_record
 tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c
 tests_fuzz_fuzz_record_LDADD = libcollector.a libbase.a
