@@ -89,7 +89,7 @@ class GoHeap(case.Case):
             listed = tool.must("-list", "main.fillSizes", "-alloc_space", url)
             self.assertRegex(listed, r"b, p := make\(\[\]byte, size\)")
             self.assertRegex(tool.must("-inuse_space", "-top", "-diff_base", url, url), r"accounting for 0, 0% of [1-9]")
-            peek = tool.must("-peek", "main.zero", "-alloc_space", w.service.url("allocs"))
+            peek = tool.must("-peek", "main.way0", "-alloc_space", w.service.url("allocs"))
             self.assertIn("main.next", peek)
 
     def test_raw_protobufs_have_equal_sums_for_each_function(self):

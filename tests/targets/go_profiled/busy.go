@@ -48,7 +48,7 @@ func busyAlloc(seed int) {
 	r := rand.New(rand.NewSource(int64(seed)))
 	var ring [256][]byte
 	for i := 0; ; i++ {
-		ring[i%len(ring)] = zero(r.Intn(1<<7), 7, 3<<uint(r.Intn(14)))
+		ring[i%len(ring)] = way0(r.Intn(1<<7), 3, 3<<uint(r.Intn(14)))
 	}
 }
 

@@ -4,28 +4,61 @@ package main
 
 var kept [][]byte
 
-// Each bit of `path` is a call of zero or of one: 2^depth stacks.
-//
-//go:noinline
-func zero(path, depth, size int) []byte { return next(path, depth, size) }
+// Three bits of `path` choose each call: 8^depth stacks.
 
 //go:noinline
-func one(path, depth, size int) []byte { return next(path, depth, size) }
+func way0(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way1(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way2(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way3(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way4(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way5(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way6(path, depth, size int) []byte { return next(path, depth, size) }
+
+//go:noinline
+func way7(path, depth, size int) []byte { return next(path, depth, size) }
 
 func next(path, depth, size int) []byte {
 	if depth == 0 {
 		return make([]byte, size)
 	}
-	if path&1 == 0 {
-		return zero(path>>1, depth-1, size)
+	path, depth, way := path>>3, depth-1, path&7
+	switch way {
+	case 0:
+		return way0(path, depth, size)
+	case 1:
+		return way1(path, depth, size)
+	case 2:
+		return way2(path, depth, size)
+	case 3:
+		return way3(path, depth, size)
+	case 4:
+		return way4(path, depth, size)
+	case 5:
+		return way5(path, depth, size)
+	case 6:
+		return way6(path, depth, size)
+	default:
+		return way7(path, depth, size)
 	}
-	return one(path>>1, depth-1, size)
 }
 
 //go:noinline
 func fillStack(path, depth int) {
 	for i := 0; i < 4; i++ {
-		b := zero(path, depth, 8+path%2040)
+		b := way0(path, depth, 8+path%2040)
 		if i%2 == path%2 {
 			kept = append(kept, b)
 		}
@@ -53,7 +86,7 @@ var keptPointers [][]*byte
 
 func fillHeap(stacks int, sizes bool) {
 	depth := 1
-	for 1<<depth < stacks {
+	for 1<<uint(3*depth) < stacks {
 		depth++
 	}
 	for i := 0; i < stacks; i++ {
