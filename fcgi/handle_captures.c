@@ -25,9 +25,14 @@ wanted_route(const struct params *params, struct refusal *no)
 	const char *name = *params->profile ? params->profile : "profile";
 	char names[256] = "";
 
-	for (size_t i = 0; i < n; i++)
-		if (routes[i].take && !strcmp(routes[i].name, name))
+	for (size_t i = 0; i < n; i++) {
+		if (!routes[i].take || strcmp(routes[i].name, name) != 0)
+			continue;
+		if (params->snapshot_s >= 0 || routes[i].take == take_window)
 			return &routes[i];
+		refusal_set(no, 400, 0, "invalid value for \"seconds\" - must be a positive integer");
+		return NULL;
+	}
 	for (size_t i = 0; i < n && used < sizeof(names); i++)
 		if (routes[i].take)
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
@@ -74,8 +79,6 @@ captures_post(const struct app *app, const struct request *req, const struct con
 
 	if (params_parse(&params, req, app->conf->max_seconds, &why) < 0)
 		reply_error(to, 400, "%s", why.text);
-	else if (params.snapshot_s < 0)
-		reply_error(to, 400, "invalid value for \"seconds\" - must be a positive integer");
 	else if (!(route = wanted_route(&params, &no)) ||
 		 captures_begin(app, node, route, &params, to, &is, &no) < 0)
 		handle_refusal(to, &no);

@@ -6,7 +6,7 @@
  * Listens on RUN_DIR/collector.sock and RUN_DIR/symbolizer.sock. What it tells comes from
  * SCRIPT, a file of lines with fields separated by tabs:
  *
- *   node   NAME PID COMM EXE STATE WHY
+ *   node   NAME PID COMM EXE STATE WHY RUNTIME
  *   limit  TEXT
  *   map    ID OBJECT KIND FLAGS START END PGOFF PATH
  *   stack  ID FLAGS MAP:ADDR,MAP:ADDR...      leaf first
@@ -517,7 +517,7 @@ answer_state(int sock, struct buf *b)
 		buf_str(b, "name:fake", 9);
 		put_field(b, l, 3);
 		put_field(b, l, 4);
-		buf_str(b, "C", 1);
+		put_field(b, l, 7);
 		put_field(b, l, 6);
 		send_buf(sock, WIRE_NODE, b);
 	}

@@ -37,8 +37,8 @@ class Script:
         raw = field if isinstance(field, bytes) else str(field).encode()
         return "".join(chr(b) if 0x20 <= b < 0x7F and b != 0x5C else f"\\x{b:02x}" for b in raw)
 
-    def node(self, name="node", pid=4711, comm="server", exe="/usr/bin/server", state=RUNNING, why=""):
-        self._add("node", name, pid, comm, exe, state, why)
+    def node(self, name="node", pid=4711, comm="server", exe="/usr/bin/server", state=RUNNING, why="", runtime="native"):
+        self._add("node", name, pid, comm, exe, state, why, runtime)
 
     def limit(self, text):
         self._add("limit", text)
@@ -136,7 +136,7 @@ def simple():
 def go():
     """A Go node, with one of everything that its runtime records."""
     s = Script()
-    s.node(comm="gonode", exe="/usr/bin/gonode")
+    s.node(comm="gonode", exe="/usr/bin/gonode", runtime="Go")
     s.map(1, 100, 0x401000, 0x480000, 0x1000, "/usr/bin/gonode", flags=MAIN)
     s.object(100, EXEC | GO, "cc" * 20)
     for at, entry, name, line in ((0x40100f, 0x401000, "runtime.mallocgc", 10), (0x40201f, 0x402000, "main.leaf", 20),
