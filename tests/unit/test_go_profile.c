@@ -378,6 +378,23 @@ a_stack_that_is_cut_inside_of_inlined_calls_is_made_whole(void **state)
 }
 
 static void
+words_that_make_no_sense_are_no_calls(void **state)
+{
+	(void)state;
+	maker_init(&m, READING_BLOCK, 23);
+	bucket(&m, STACK(&m, 0x402020, READING_PC_LEFT_OUT | IMPLIED | 3, 0x403030), 1, 8, 0, 0);
+	bucket(&m, STACK(&m, IMPLIED, IMPLIED | 0x403030), 1, INT64_MIN, 0, 0);
+	maker_open(&m);
+	maker_name(&m, 0x40201f, 0x402000, "sync.inner", 3, 0);
+	maker_name(&m, 0x40201f, 0x402000, "main.f", 9, 0);
+	maker_name(&m, 0x40201f, 0x402000, "main.g", 9, 0);
+	maker_name(&m, 0x40302f, 0x403000, "main.h", 3, 0);
+	add(NULL);
+	assert_string_equal(show(), "sync.inner,main.f,main.g@40201f main.h@40302f 1,8\n"
+				    "[unknown]@0 1,-9223372036854775808\n");
+}
+
+static void
 goexit_is_left_out_and_wrappers_are_not(void **state)
 {
 	(void)state;
@@ -596,6 +613,7 @@ main(void)
 		TEST(implied_pcs_are_lines_and_no_locations),
 		TEST(a_call_that_go_leaves_out_is_no_line_either),
 		TEST(a_stack_that_is_cut_inside_of_inlined_calls_is_made_whole),
+		TEST(words_that_make_no_sense_are_no_calls),
 		TEST(goexit_is_left_out_and_wrappers_are_not),
 		TEST(an_exact_pc_is_looked_up_where_it_is),
 		TEST(a_pc_that_lies_nowhere_and_a_stack_of_none_have_a_name_too),

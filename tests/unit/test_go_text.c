@@ -147,6 +147,18 @@ a_heap_that_is_not_profiled_is_a_head(void **state)
 }
 
 static void
+numbers_that_are_too_large_are_wrong_numbers(void **state)
+{
+	(void)state;
+	maker_init(&m, READING_HEAP, 21);
+	reading_writer_head(m.w)->rate = INT64_MAX;
+	bucket(STACK(&m, 0x401010), INT64_MAX, INT64_MAX, INT64_MIN, INT64_MIN);
+	bucket(STACK(&m, 0x402020), INT64_MAX, INT64_MIN, 1, 1);
+	maker_open(&m);
+	assert_memory_equal(write_text("heap", false), "heap profile: ", strlen("heap profile: "));
+}
+
+static void
 leaves_of_the_runtime_have_no_line_if_others_have(void **state)
 {
 	(void)state;
@@ -579,6 +591,7 @@ main(void)
 		TEST(a_heap_text_has_a_head_and_rows_of_most_in_use_first),
 		TEST(since_go_1_20_the_head_never_has_equal_halves),
 		TEST(a_heap_that_is_not_profiled_is_a_head),
+		TEST(numbers_that_are_too_large_are_wrong_numbers),
 		TEST(leaves_of_the_runtime_have_no_line_if_others_have),
 		TEST(what_is_no_function_has_no_line_and_a_stack_without_any_says_so),
 		TEST(columns_are_as_wide_as_their_characters_not_their_bytes),
