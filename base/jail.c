@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -193,6 +194,8 @@ static const struct {
 	  CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
 		  CLONE_NEWCGROUP | CLONE_PTRACE | CLONE_PARENT,
 	  0, 0 },
+	/* collector/bpf.c: programs are loaded; maps, links, other people's programs are none of its business. */
+	{ SCMP_SYS(bpf), COLLECTOR, 0, UINT32_MAX, BPF_PROG_LOAD, 0 },
 	/* Is it there? */
 	{ SCMP_SYS(kill), COLLECTOR, 1, UINT32_MAX, 0, 0 },
 	{ SCMP_SYS(pidfd_send_signal), COLLECTOR, 1, UINT32_MAX, 0, 0 },

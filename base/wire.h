@@ -44,7 +44,7 @@ enum wire_type {
 	/* {}  the last message of an answer of several */
 	WIRE_END,
 
-	/* {u16 node; u32 duration_ms; u32 hz; str event}   hz 0, event "": the defaults.
+	/* {u16 node; u32 duration_ms; u32 hz; str event; u8 flags (WIRE_ASK_*)}   hz 0, event "": the defaults.
 	 * → WIRE_WINDOW or WIRE_REFUSED; while the window is open WIRE_MAPS, WIRE_STACKS and
 	 * WIRE_THREADS, each thing once, before the first message that mentions it; when it has
 	 * ended WIRE_COUNTS, WIRE_NOTE, WIRE_WINDOW_END. */
@@ -67,6 +67,11 @@ enum wire_type {
 	WIRE_COUNTS,
 	/* {str text}   one line for the profile's comments */
 	WIRE_NOTE,
+	/* {u64 unsampled_ns; u64 taken_out; u64 filled; u64 steal_ns; u8 is_scaled}   of a clock, before
+	 * WIRE_WINDOW_END. unsampled_ns: what the process's CPU clock says beyond the samples: the counts of samples 0.
+	 * taken_out: samples that were more than it says (not counted in `samples`). filled: spares of per-CPU events
+	 * that took the place of missing ones. steal_ns: what the hypervisor took from all CPUs of the machine. */
+	WIRE_EXACT,
 	/* {u64 duration_ns; u64 samples; u64 lost; u64 throttled; u64 late; u64 guessed;
 	 *  u64 truncated; u64 rooted; u64 user_stacks; u64 cpu_ns; u8 reason (enum wire_end)}
 	 * rooted: of the samples with a user stack, those whose root was reached.
@@ -191,6 +196,8 @@ enum thread_where {
 	THREAD_OFF_CPU, /* sp and pc, of the system call or fault that it is in */
 	THREAD_SAMPLED, /* sp, pc, fp and stack bytes, of a moment not older than 20 ms */
 };
+
+#define WIRE_ASK_UNSCALED 1u /* the samples as they came, whatever the process's CPU clock says */
 
 #define WIRE_MAP_MAIN 1u    /* of the node's executable */
 #define WIRE_MAP_DELETED 2u /* the file is no longer under its name */

@@ -223,6 +223,24 @@ event_parse(struct event *ev, const char *name, uint32_t hz, const struct event_
 	return 0;
 }
 
+void
+event_per_cpu(struct event *ev)
+{
+	struct perf_event_attr *a = &ev->attr;
+
+	a->disabled = 1;
+	a->exclude_idle = 1;
+	a->inherit = a->inherit_thread = 0;
+	a->task = 0; /* every fork of the machine; only per_thread.c needs to know */
+	if (!ev->is_clock)
+		return;
+	a->config = PERF_COUNT_SW_CPU_CLOCK;
+	/* How many ticks meet the process is chance: sqrt(N) of N samples more or fewer than its CPU clock says.
+	 * What is missing is filled with spares. And it is no multiple of the milliseconds in which programs
+	 * sleep: a node that wakes every 10 ms would be met always, or never. */
+	a->sample_period = ev->period / EVENT_SPARES * (EVENT_SPARES - 1);
+}
+
 /* ---- opening */
 
 static int

@@ -16,6 +16,7 @@
 #define EVENT_NAME_MAX 96
 #define EVENT_HZ_MAX 1000
 #define EVENT_PERIOD_FIRST 64 /* of a steered event, until its rate is known */
+#define EVENT_SPARES 11u      /* a clock on a whole CPU samples so much more often that one of 11 is a spare */
 
 /* What the event samples besides its count. */
 struct event_options {
@@ -47,6 +48,13 @@ int event_parse(struct event *ev, const char *name, uint32_t hz, const struct ev
  * Returns a descriptor, or -errno (-ESRCH: the thread is gone; -EMFILE; -EACCES...) .
  */
 int event_open(struct event *ev, pid_t tid, int cpu);
+
+/*
+ * Make it an event of a whole CPU, for everything that runs there: event_open(ev, -1, cpu), which leaves
+ * it switched off. A clock becomes cpu-clock, whose ticks are of the CPU's time and not of a thread's, and
+ * comes EVENT_SPARES / (EVENT_SPARES - 1) times as often as hz says; ev->period stays.
+ */
+void event_per_cpu(struct event *ev);
 
 /* A sentence for an -errno of event_open: what to grant or change. */
 void event_explain(const struct event *ev, int error, struct err *why);

@@ -23,6 +23,8 @@ static const struct {
 			       "and the vdso is taken from the collector: CAP_DAC_READ_SEARCH is missing" REMEDY("DAC_READ_SEARCH") },
 	{ CAP_CHECKPOINT_RESTORE, "deleted or replaced libraries have no names: "
 				  "CAP_CHECKPOINT_RESTORE is missing" REMEDY("CHECKPOINT_RESTORE") },
+	{ CAP_BPF, "nodes of hundreds of threads are refused, or slow to start, and the time of threads that live a few "
+		   "milliseconds has no functions: CAP_BPF is missing" REMEDY("BPF") },
 	{ CAP_SYSLOG, "kernel functions have no names: CAP_SYSLOG is missing" REMEDY("SYSLOG") },
 };
 #define LIMITS (sizeof(limits) / sizeof(limits[0]))

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "collector/objects.h"
+#include "collector/sampler_mode.h"
 
 #define TICK_NS 15000000u         /* between drains; late words must be read soon after the sample */
 #define TELL_NS 100000000u        /* between messages about new stacks */
@@ -138,7 +139,8 @@ node_identify(struct node *n)
 		n->comm[0] = '\0';
 	if (proc_exe(n->pid, n->exe, sizeof(n->exe)) < 0)
 		n->exe[0] = '\0';
-	n->cpu_ns = proc_cpu_ns(n->pid);
+	n->cpu_ns = n->cpu_prev_ns = proc_cpu_ns(n->pid);
+	n->cpu_at_ns = n->cpu_prev_at_ns = loop_now();
 }
 
 static int
@@ -251,6 +253,7 @@ node_exited(void *ctx, uint32_t events)
 		if (n->cpu_ns > w->cpu_before)
 			w->cpu_ns += n->cpu_ns - w->cpu_before;
 		w->cpu_before = 0;
+		w->cpu_least |= n->cpu_missed;
 	}
 	n->exited_pid = n->pid;
 	node_let_go(n);
@@ -361,7 +364,7 @@ node_sampler(struct node *n, const struct event *ev, struct sampler **out, struc
 			room = room ? room : &n->samplers[i];
 			continue;
 		}
-		if (s->event.hz == ev->hz && !strcmp(s->event.name, ev->name)) {
+		if (s->asked.hz == ev->hz && !strcmp(s->asked.name, ev->name)) {
 			*out = s;
 			return 0;
 		}
@@ -371,7 +374,7 @@ node_sampler(struct node *n, const struct event *ev, struct sampler **out, struc
 		return refuse(no, 503, err_set(&no->why, -EBUSY, "%d different (event, hz) are being sampled already; "
 					       "ask for one of them, or again later", NODE_SAMPLERS_MAX));
 	}
-	r = sampler_open(room, n, ev, (size_t)n->conf->ring_kb * 1024, n->conf->max_events, &no->why);
+	r = sampler_open(room, n, ev, &no->why);
 	if (r < 0) {
 		/* A counter that the machine lacks is the asker's choice; the rest is our state. */
 		bool choice = r == -ENOENT || r == -EOPNOTSUPP || r == -EINVAL || r == -ENXIO || r == -ENODEV;
@@ -556,8 +559,26 @@ node_look_at_clock(struct node *n)
 {
 	uint64_t cpu = proc_cpu_ns(n->pid);
 
-	if (cpu)
-		n->cpu_ns = cpu;
+	n->cpu_missed = !cpu;
+	if (!cpu)
+		return;
+	n->cpu_prev_ns = n->cpu_ns;
+	n->cpu_prev_at_ns = n->cpu_at_ns;
+	n->cpu_ns = cpu;
+	n->cpu_at_ns = loop_now();
+}
+
+uint64_t
+node_clock(const struct node *n, uint64_t at_ns)
+{
+	if (!n->pid)
+		return 0;
+	if (at_ns >= n->cpu_at_ns || n->cpu_at_ns <= n->cpu_prev_at_ns)
+		return n->cpu_ns;
+	if (at_ns <= n->cpu_prev_at_ns)
+		return n->cpu_prev_ns;
+	return n->cpu_prev_ns + (uint64_t)((double)(n->cpu_ns - n->cpu_prev_ns) * (double)(at_ns - n->cpu_prev_at_ns) /
+					   (double)(n->cpu_at_ns - n->cpu_prev_at_ns));
 }
 
 void
@@ -602,6 +623,7 @@ node_tick(void *ctx)
 		if (!n->samplers[i])
 			continue;
 		sampler_steer(n->samplers[i], now);
+		sampler_mode_judge(n->samplers[i], now);
 		if (node_is_hasty(n))
 			sampler_hasten(n->samplers[i]);
 	}
@@ -652,6 +674,15 @@ node_stack(struct node *n, const struct trace *t)
 	return id == TABLE_NONE ? 0 : id;
 }
 
+static void
+node_count(struct window *w, uint32_t stack, const struct record_sample *sample, const struct trace *t)
+{
+	if (sample->is_spare)
+		window_spare(w, stack, sample->tid);
+	else
+		window_count(w, stack, sample->tid, sample->period, t);
+}
+
 bool
 node_sample(struct node *n, struct sampler *s, const struct record_sample *sample, bool force)
 {
@@ -674,7 +705,7 @@ node_sample(struct node *n, struct sampler *s, const struct record_sample *sampl
 	node_thread_name(n, sample->tid); /* while it lives */
 	for (struct window *w = n->windows; w; w = w->next)
 		if (w->sampler == s && sample->time_ns >= w->start_ns && sample->time_ns < w->end_ns)
-			window_count(w, stack, sample->tid, sample->period, &t);
+			node_count(w, stack, sample, &t);
 	return true;
 }
 

@@ -74,7 +74,10 @@ struct node {
 	uint32_t n_threads, cap_threads;
 	struct table thread_ids;
 
-	uint64_t cpu_ns;                   /* the process's CPU clock when the rings were last drained */
+	uint64_t cpu_ns, cpu_at_ns;        /* the process's CPU clock when the rings were last drained, and when that was */
+	uint64_t cpu_prev_ns, cpu_prev_at_ns; /* the look before */
+	bool cpu_missed;                   /* the last look came too late: the process was gone */
+	pid_t crowded_pid;                 /* the process whose threads run too shortly to be sampled by thread; 0: none yet */
 	uint64_t exited_ns;                /* GRACE since; 0: not */
 	pid_t exited_pid;
 	uint64_t told_ns;                  /* when windows last told their peers */
@@ -112,6 +115,9 @@ void node_window_close(struct node *n, struct window *w);
 uint64_t node_lost(const struct node *n);
 /* Count what the rings hold now, also the samples that wait for rows: before windows are ended. */
 void node_settle(struct node *n);
+/* The CPU clock of the process at a time since the look before the last: between two looks in proportion. 0: there
+ * is no process now. */
+uint64_t node_clock(const struct node *n, uint64_t at_ns);
 /* Seconds until the next window ends, at least 1. */
 uint16_t node_retry_after(const struct node *n);
 

@@ -110,6 +110,32 @@ proc_cpu_ns(pid_t pid)
 }
 
 int
+proc_thread_cpu_ns(pid_t pid, pid_t tid, uint64_t *ns)
+{
+	char path[64], text[128];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
+	n = proc_read(path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	return sscanf(text, "%" SCNu64, ns) == 1 ? 0 : -EBADMSG;
+}
+
+uint64_t
+proc_steal_ns(void)
+{
+	uint64_t ticks = 0, hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	char text[256];
+
+	/* The first line: cpu user nice system idle iowait irq softirq steal ... */
+	if (proc_read("/proc/stat", text, sizeof(text)) < 0 ||
+	    sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) != 1)
+		return 0;
+	return ticks * (1000000000u / hz);
+}
+
+int
 proc_threads(pid_t pid, pid_t **tids)
 {
 	const struct dirent *e;

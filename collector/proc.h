@@ -36,6 +36,11 @@ uint64_t proc_cpu_ns(pid_t pid);
  * /proc/PID/maps. Returns 1, 0 or -errno. */
 int proc_is_program_data(pid_t pid, uint64_t code, uint64_t addr);
 
+/* CPU time of one thread, by the scheduler's account (/proc/PID/task/TID/schedstat). Returns 0 or -errno. */
+int proc_thread_cpu_ns(pid_t pid, pid_t tid, uint64_t *ns);
+/* What the hypervisor took from all CPUs since boot (proc_stat(5), steal; in ticks). 0: unknown. */
+uint64_t proc_steal_ns(void);
+
 /* The tids of a process: *tids is malloc'ed. Returns their number or -errno. */
 int proc_threads(pid_t pid, pid_t **tids);
 

@@ -32,6 +32,7 @@ struct record_sample {
 	uint64_t time_ns;     /* CLOCK_MONOTONIC */
 	uint32_t cpu;
 	uint64_t period;      /* 0: not in the record, the event has a fixed one */
+	bool is_spare;        /* not of the record, but drawn: it only fills what others leave of the clock */
 	bool in_kernel;       /* taken in kernel mode */
 	bool has_user;        /* user registers are there (not for kernel threads) */
 	uint64_t kernel[RECORD_KERNEL_MAX]; /* leaf first, callers already minus 1 */

@@ -234,13 +234,15 @@ answer_window(struct peer *p, struct cur *c)
 	struct service *s = p->service;
 	struct node *n = peer_node(p, cur_u16(c));
 	uint32_t duration_ms = cur_u32(c), hz = cur_u32(c);
+	uint8_t flags;
 	char event[EVENT_NAME_MAX] = "", text[ERR_TEXT_MAX];
 	struct refusal no;
 	const char *name;
 	size_t len;
 
 	name = cur_str(c, &len);
-	if (cur_error(c) || p->window)
+	flags = cur_u8(c);
+	if (cur_error(c) || cur_left(c) || p->window)
 		return -EBADMSG;
 	if (!n)
 		return peer_refuse(p, 404, 0, "no such node");
@@ -258,6 +260,7 @@ answer_window(struct peer *p, struct cur *c)
 			     (uint64_t)duration_ms * 1000000u, &p->window, &no) < 0)
 		return peer_refuse(p, no.status, no.retry_after_s, no.why.text);
 	p->window->to = &p->outbox;
+	p->window->unscaled = flags & WIRE_ASK_UNSCALED;
 	s->next_window++;
 	s->n_windows++;
 	return tell_window(p, p->window);
@@ -475,7 +478,7 @@ static const struct {
 	int (*answer)(struct peer *p, struct cur *c);
 } answers[] = {
 	{ WIRE_STATE_ASK, 0, answer_state },
-	{ WIRE_WINDOW_ASK, 12 + EVENT_NAME_MAX * 2, answer_window },
+	{ WIRE_WINDOW_ASK, 13 + EVENT_NAME_MAX * 2, answer_window },
 	{ WIRE_PROGRESS_ASK, 0, answer_progress },
 	{ WIRE_CMDLINE_ASK, 2, answer_cmdline },
 	{ WIRE_RESOLVE_ASK, 4 + RESOLVE_MAX * sizeof(uint64_t), answer_resolve },

@@ -14,6 +14,8 @@
 #include "collector/outbox.h"
 #include "collector/proc.h"
 
+#define TID_MAX (1u << 22)
+
 /* A count, and its part of the table that finds it. */
 #define COUNT_BYTES (sizeof(struct window_count) + 2 * sizeof(struct table_slot))
 
@@ -62,6 +64,9 @@ window_new(struct window **out, struct node *node, struct sampler *s, uint64_t i
 	w->start_ns = loop_now();
 	w->start_unix_ns = loop_unix_now();
 	w->end_ns = w->start_ns + duration_ns;
+	exact_begin(&w->exact, w);
+	if (s->says[0])
+		window_note(w, "%s", s->says);
 	s->users++;
 	*out = w;
 	return 0;
@@ -76,6 +81,7 @@ window_free(struct window *w)
 	w->node->window_bytes -= w->cap_counts * COUNT_BYTES;
 	free(w->counts);
 	table_fini(&w->count_ids);
+	exact_fini(&w->exact);
 	free(w->fresh);
 	free(w->told_stacks.bits);
 	free(w->told_maps.bits);
@@ -190,6 +196,17 @@ window_lost(const struct window *w)
 	return sampler_lost(w->sampler, &known) - w->lost_before;
 }
 
+void
+window_spare(struct window *w, uint32_t stack, uint32_t tid)
+{
+	struct window_count *c = window_entry(w, stack, tid);
+
+	if (!c)
+		return;
+	c->spares++;
+	window_fresh(w, stack); /* so that it has its names should it be needed */
+}
+
 /* ---- telling */
 
 /* A list message being filled: u16 count, then items. */
@@ -296,6 +313,22 @@ window_tell(struct window *w)
 	return list_end(&l);
 }
 
+static void
+list_thread(struct list *l, struct bitmap *told, uint32_t tid)
+{
+	struct node *n = l->w->node;
+	const char *comm;
+
+	/* 0: of no thread. The kernel's highest number is 2^22 (PID_MAX_LIMIT). */
+	if (!tid || tid > TID_MAX || !bitmap_set(told, tid))
+		return;
+	comm = node_thread_name(n, tid);
+	list_item(l, 64);
+	buf_u32(&l->b, tid);
+	buf_u32(&l->b, (uint32_t)(n->pid ? n->pid : n->exited_pid));
+	buf_str(&l->b, comm, strlen(comm));
+}
+
 static int
 window_tell_threads(struct window *w)
 {
@@ -303,34 +336,47 @@ window_tell_threads(struct window *w)
 	struct bitmap told = { NULL, 0 };
 
 	list_start(&l, w, WIRE_THREADS);
-	for (uint32_t i = 0; i < w->n_counts; i++) {
-		const char *comm;
-
-		if (!bitmap_set(&told, w->counts[i].tid))
-			continue;
-		comm = node_thread_name(w->node, w->counts[i].tid);
-		list_item(&l, 64);
-		buf_u32(&l.b, w->counts[i].tid);
-		buf_u32(&l.b, (uint32_t)(w->node->pid ? w->node->pid : w->node->exited_pid));
-		buf_str(&l.b, comm, strlen(comm));
-	}
+	for (uint32_t i = 0; i < w->n_counts; i++)
+		list_thread(&l, &told, w->counts[i].tid);
+	for (size_t i = 0; i < w->exact.n_rest; i++)
+		list_thread(&l, &told, w->exact.rest[i].tid);
 	free(told.bits);
 	return list_end(&l);
+}
+
+/* When it ended: in time, or now. */
+static uint64_t
+window_ended_ns(const struct window *w)
+{
+	uint64_t now = loop_now();
+
+	return now < w->end_ns ? now : w->end_ns;
+}
+
+static void
+list_count(struct list *l, uint32_t stack, uint32_t tid, uint64_t samples, uint64_t value)
+{
+	list_item(l, 24);
+	buf_u32(&l->b, stack);
+	buf_u32(&l->b, tid);
+	buf_u64(&l->b, samples);
+	buf_u64(&l->b, value);
 }
 
 static int
 window_tell_counts(struct window *w)
 {
+	const struct event *ev = &w->sampler->event;
 	struct list l;
 
 	list_start(&l, w, WIRE_COUNTS);
 	for (uint32_t i = 0; i < w->n_counts; i++) {
-		list_item(&l, 24);
-		buf_u32(&l.b, w->counts[i].stack);
-		buf_u32(&l.b, w->counts[i].tid);
-		buf_u64(&l.b, w->counts[i].samples);
-		buf_u64(&l.b, w->counts[i].value);
+		const struct window_count *c = &w->counts[i];
+
+		list_count(&l, c->stack, c->tid, c->samples, ev->is_clock ? c->samples * ev->period : c->value);
 	}
+	for (size_t i = 0; i < w->exact.n_rest; i++)
+		list_count(&l, w->rest_stack, w->exact.rest[i].tid, 0, w->exact.rest[i].ns);
 	return list_end(&l);
 }
 
@@ -354,18 +400,38 @@ window_tell_notes(struct window *w)
 }
 
 static int
-window_tell_end(struct window *w, enum wire_end reason)
+window_tell_exact(struct window *w)
 {
-	uint64_t now = loop_now(), cpu = w->node->pid ? w->node->cpu_ns : 0;
+	const struct exact *x = &w->exact;
 	struct buf b;
 	int r;
 
-	if (cpu > w->cpu_before)
-		w->cpu_ns += cpu - w->cpu_before;
+	if (!w->sampler->event.is_clock)
+		return 0;
 	buf_init(&b, WIRE_BODY_MAX);
-	buf_u64(&b, (now < w->end_ns ? now : w->end_ns) - w->start_ns);
+	buf_u64(&b, x->unsampled_ns);
+	buf_u64(&b, x->taken_out);
+	buf_u64(&b, x->filled);
+	buf_u64(&b, x->steal_ns);
+	buf_u8(&b, !w->unscaled);
+	r = buf_error(&b);
+	if (r == 0)
+		r = outbox_send(w->to, WIRE_EXACT, b.data, b.len, -1);
+	buf_fini(&b);
+	return r;
+}
+
+static int
+window_tell_end(struct window *w, enum wire_end reason)
+{
+	struct buf b;
+	bool known;
+	int r;
+
+	buf_init(&b, WIRE_BODY_MAX);
+	buf_u64(&b, window_ended_ns(w) - w->start_ns);
 	buf_u64(&b, w->samples);
-	buf_u64(&b, window_lost(w));
+	buf_u64(&b, sampler_lost(w->sampler, &known) - w->lost_before);
 	buf_u64(&b, w->sampler->throttled - w->throttled_before);
 	buf_u64(&b, w->late);
 	buf_u64(&b, w->guessed);
@@ -381,6 +447,27 @@ window_tell_end(struct window *w, enum wire_end reason)
 	return r;
 }
 
+/* ---- the end */
+
+/* What the process's CPU clock advanced in the window; those of processes that are gone stand there already. */
+static void
+window_settle(struct window *w)
+{
+	struct stack_frame f = { .addr = 0 };
+	uint64_t cpu = node_clock(w->node, window_ended_ns(w)), gone = w->cpu_ns;
+
+	cpu = cpu > w->cpu_before ? cpu - w->cpu_before : 0;
+	exact_settle(w, gone + cpu, w->cpu_least);
+	w->cpu_ns = gone + cpu;
+	if (!w->exact.n_rest)
+		return;
+	f.map = maps_pseudo(&w->node->maps, "[unsampled]");
+	w->rest_stack = f.map == TABLE_NONE ? TABLE_NONE : stacks_add(&w->node->stacks, &f, 1, 0);
+	if (w->rest_stack == TABLE_NONE)
+		w->rest_stack = 0; /* that of a full table */
+	window_fresh(w, w->rest_stack);
+}
+
 int
 window_finish(struct window *w, enum wire_end reason)
 {
@@ -390,6 +477,7 @@ window_finish(struct window *w, enum wire_end reason)
 		window_note(w, "lost samples are unknown: this kernel does not count them (Linux 6.0 does)");
 	if (w->sampler->event.attr.exclude_kernel && w->node->want_kernel)
 		window_note(w, "no kernel frames: the collector lacks CAP_PERFMON");
+	window_settle(w);
 	r = window_tell(w);
 	if (r == 0)
 		r = window_tell_threads(w);
@@ -397,6 +485,8 @@ window_finish(struct window *w, enum wire_end reason)
 		r = window_tell_counts(w);
 	if (r == 0)
 		r = window_tell_notes(w);
+	if (r == 0)
+		r = window_tell_exact(w);
 	if (r == 0)
 		r = window_tell_end(w, reason);
 	return r;

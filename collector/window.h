@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/table.h"
 #include "base/wire.h"
+#include "collector/exact.h"
 #include "collector/sampler.h"
 #include "collector/trace.h"
 
@@ -27,7 +28,8 @@ struct window_count {
 	uint32_t stack;
 	uint32_t tid;
 	uint64_t samples;
-	uint64_t value; /* sum of the samples' periods */
+	uint64_t spares; /* samples that count only where others are missing: exact.h */
+	uint64_t value;  /* sum of the samples' periods */
 };
 
 struct bitmap {
@@ -53,6 +55,10 @@ struct window {
 	uint64_t samples, late, guessed, truncated, rooted, user_stacks, dropped;
 	uint64_t lost_before, throttled_before;
 	uint64_t cpu_ns, cpu_before; /* of processes that are gone; of this one at its beginning */
+	bool cpu_least;            /* that of a process that is gone was read some time before it ended */
+	bool unscaled;             /* as it was asked: no sample is taken out, and nothing said of the rest */
+	struct exact exact;
+	uint32_t rest_stack;       /* under which exact's rest is told */
 	char *notes[WINDOW_NOTES_MAX]; /* owned */
 	size_t n_notes;
 };
@@ -65,6 +71,8 @@ void window_free(struct window *w);
 void window_count(struct window *w, uint32_t stack, uint32_t tid, uint64_t period, const struct trace *t);
 /* Samples that the kernel lost since the window began. */
 uint64_t window_lost(const struct window *w);
+/* The same for one that is only a spare. */
+void window_spare(struct window *w, uint32_t stack, uint32_t tid);
 /* A sentence for the profile's comments. */
 void window_note(struct window *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -38,6 +38,7 @@ static int check_path_or_none(const char *value, struct err *why);
 static int check_level(const char *value, struct err *why);
 static int check_user(const char *value, struct err *why);
 static int check_event(const char *value, struct err *why);
+static int check_mode(const char *value, struct err *why);
 
 /* Every key there is. Each default goes the way of a value from the file. */
 static const struct key {
@@ -75,6 +76,10 @@ static const struct key {
 	  "count on task-clock (CPU time)." },
 	{ "collector", "hz", TYPE_NUMBER, AT(hz), NULL, "100", 1, 1000, NULL,
 	  "Samples per second of CPU time, unless a request says hz=." },
+	{ "collector", "mode", TYPE_STRING, AT(mode), "PPROF_MODE", "auto", 0, 0, check_mode,
+	  "How a node is sampled. thread: an event for each thread on each CPU, which is exact for threads\n"
+	  "that live. cpu: one for each CPU, filtered by a BPF program (CAP_BPF), for nodes of many threads,\n"
+	  "or of threads that live a few milliseconds. auto: by thread as long as that sees enough." },
 	{ "collector", "kernel", TYPE_BOOL, AT(kernel), NULL, "yes", 0, 0, NULL,
 	  "Show kernel functions too, where the kernel permits it." },
 	{ "collector", "max_seconds", TYPE_NUMBER, AT(max_seconds), "PPROF_MAX_SECONDS", "300", 1, 86400, NULL,
@@ -276,6 +281,14 @@ check_event(const char *value, struct err *why)
 	if (!*value)
 		return err_set(why, -EINVAL, "no event; the usual one is task-clock");
 	return 0;
+}
+
+static int
+check_mode(const char *value, struct err *why)
+{
+	if (!strcmp(value, "auto") || !strcmp(value, "thread") || !strcmp(value, "cpu"))
+		return 0;
+	return err_set(why, -EINVAL, "\"%s\" is not auto, thread or cpu", value);
 }
 
 static int

@@ -40,6 +40,7 @@ struct conf {
 	/* [collector] */
 	char event[CONF_STRING_MAX];  /* default event, "task-clock" */
 	uint32_t hz;                  /* 100; 1-1000 */
+	char mode[CONF_STRING_MAX];   /* PPROF_MODE, "auto", "thread" or "cpu" */
 	bool kernel;                  /* sample kernel frames where permitted, yes */
 	uint32_t max_seconds;         /* PPROF_MAX_SECONDS, 300 */
 	uint32_t max_windows;         /* 64 */

@@ -196,6 +196,7 @@ capture_ask(struct capture *c, uint16_t node)
 	buf_u32(&b, params->duration_ms);
 	buf_u32(&b, params->hz);
 	buf_str(&b, params->event, strlen(params->event));
+	buf_u8(&b, params->unscaled ? WIRE_ASK_UNSCALED : 0);
 	c->sock = client_ask(c->t->app, WIRE_WINDOW_ASK, &b, c->no);
 	buf_fini(&b);
 	return c->sock < 0 ? c->sock : 0;

@@ -90,16 +90,42 @@ comment_names(struct profile *p, uint32_t made_up)
 	return r;
 }
 
+/* Samples, exact time, and the difference. */
 static int
 comment_clock(struct profile *p)
 {
 	const struct profile_window *w = &p->window;
-	double sampled = (double)w->samples * (double)w->period / 1e9;
+	double clock = (double)w->cpu_ns / 1e9, sampled = (double)w->samples * (double)w->period / 1e9;
+	double share = w->cpu_ns ? 100.0 * (clock - sampled) / clock : 0.0;
 
 	if (!w->is_clock || !w->cpu_ns)
 		return 0;
-	return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s", (double)w->cpu_ns / 1e9,
-				sampled);
+	if (!w->is_exact)
+		return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s", clock, sampled);
+	if (!w->is_scaled)
+		return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s; the difference, %.3f s (%.2f %%), is "
+					"left out (scale=off)", clock, sampled, clock - sampled, share);
+	return profile_commentf(p, "CPU clock: %.3f s, of which sampled %.3f s; the difference, %.3f s (%.2f %%), is "
+				"[unsampled]", clock, sampled, clock - sampled, share);
+}
+
+static int
+comment_exact(struct profile *p)
+{
+	const struct profile_window *w = &p->window;
+	int r = 0;
+
+	if (w->filled)
+		r = profile_commentf(p, "spare samples that took the place of missing ones: %llu",
+				     (unsigned long long)w->filled);
+	if (r == 0 && w->taken_out)
+		r = profile_commentf(p, "samples beyond the CPU clock (stolen time, interrupts, chance), taken out evenly: "
+				     "%llu of %llu", (unsigned long long)w->taken_out,
+				     (unsigned long long)(w->samples + w->taken_out));
+	if (r == 0 && w->steal_ns)
+		r = profile_commentf(p, "steal: the hypervisor took %.2f s from the machine's CPUs meanwhile",
+				     (double)w->steal_ns / 1e9);
+	return r;
 }
 
 static int
@@ -147,6 +173,8 @@ comments_add(struct profile *p, const struct comments_node *node, uint32_t made_
 		r = comment_counts(p);
 	if (r == 0)
 		r = comment_clock(p);
+	if (r == 0)
+		r = comment_exact(p);
 	if (r == 0)
 		r = comment_names(p, made_up);
 	return r < 0 ? r : comments_turn(p, notes);

@@ -179,6 +179,20 @@ intake_note(struct profile *p, struct cur *c)
 }
 
 static int
+intake_exact(struct profile *p, struct cur *c)
+{
+	struct profile_window *w = &p->window;
+
+	w->unsampled_ns = cur_u64(c);
+	w->taken_out = cur_u64(c);
+	w->filled = cur_u64(c);
+	w->steal_ns = cur_u64(c);
+	w->is_scaled = cur_u8(c) != 0;
+	w->is_exact = true;
+	return 0;
+}
+
+static int
 intake_end(struct profile *p, struct cur *c)
 {
 	struct profile_window *w = &p->window;
@@ -211,6 +225,7 @@ intake(struct profile *p, uint16_t type, const void *body, size_t len, struct er
 		[WIRE_THREADS] = { "threads", intake_threads },
 		[WIRE_COUNTS] = { "counts", intake_counts },
 		[WIRE_NOTE] = { "note", intake_note },
+		[WIRE_EXACT] = { "exact time", intake_exact },
 		[WIRE_WINDOW_END] = { "end of the window", intake_end },
 	};
 	struct cur c;

@@ -15,7 +15,7 @@
 #include "fcgi/profile.h"
 
 /* Take the body of a message of type WIRE_WINDOW, WIRE_MAPS, WIRE_STACKS, WIRE_THREADS,
- * WIRE_COUNTS, WIRE_NOTE or WIRE_WINDOW_END. Returns 0; -EBADMSG (also for any other type) or
+ * WIRE_COUNTS, WIRE_NOTE, WIRE_EXACT or WIRE_WINDOW_END. Returns 0; -EBADMSG (also for any other type) or
  * -ENOMEM, with the reason. */
 int intake(struct profile *p, uint16_t type, const void *body, size_t len, struct err *why);
 

@@ -113,6 +113,16 @@ params_hz(struct params *p, const char *value, uint32_t max_seconds, struct err 
 }
 
 static int
+params_scale(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
+{
+	(void)max_seconds;
+	p->unscaled = !strcmp(value, "off");
+	if (p->unscaled || !*value || !strcmp(value, "on"))
+		return 0;
+	return err_set(why, -EINVAL, "invalid value for \"scale\" - must be on or off");
+}
+
+static int
 params_event(struct params *p, const char *value, uint32_t max_seconds, struct err *why)
 {
 	size_t n = strlen(value);
@@ -288,6 +298,7 @@ static const struct {
 	{ "debug", params_debug },
 	{ "hz", params_hz },
 	{ "event", params_event },
+	{ "scale", params_scale },
 	{ "gc", params_gc },
 	{ "estimate", params_estimate },
 	{ "arm", params_arm },

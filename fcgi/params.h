@@ -26,6 +26,7 @@ struct params {
 	bool gc;                      /* gc=: an integer > 0, as for the next two */
 	bool estimate, arm;           /* estimate=, arm= */
 	bool delta_sums;              /* delta=alloc: only sums are subtracted */
+	bool unscaled;                /* scale=off: no [unsampled], no sample taken out; else on */
 	uint32_t hz;                  /* hz=: 1-1000; 0: absent */
 	char event[PARAMS_EVENT_MAX]; /* event=: printable ASCII; "": absent */
 	const struct form *form;      /* format=: never NULL; the first of form_table() when absent */
@@ -39,7 +40,7 @@ struct params {
 /*
  * Returns 0, or -EINVAL with a sentence for the client (status 400; snapshot_s is set all the same, if it
  * came first): seconds over max_seconds,
- * hz out of its range, a form or group that there is not, debug= with format=, an escape that is
+ * hz out of its range, a scale that is neither on nor off, a form or group that there is not, debug= with format=, an escape that is
  * none, a control character.
  */
 int params_parse(struct params *p, const struct request *req, uint32_t max_seconds, struct err *why);

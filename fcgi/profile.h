@@ -128,7 +128,7 @@ struct profile_sample {
 	uint32_t labels; /* index of a set; 0: none (but what tid and the stack's flags say) */
 };
 
-/* What WIRE_WINDOW and WIRE_WINDOW_END say; names as there. */
+/* What WIRE_WINDOW, WIRE_EXACT and WIRE_WINDOW_END say; names as there. */
 struct profile_window {
 	uint64_t number, start_unix_ns, period;
 	bool is_clock;
@@ -136,6 +136,9 @@ struct profile_window {
 	bool ended;
 	uint64_t duration_ns, samples, lost, throttled, late, guessed, truncated, rooted, user_stacks,
 		cpu_ns;
+	bool is_exact; /* a WIRE_EXACT came */
+	bool is_scaled;
+	uint64_t unsampled_ns, taken_out, filled, steal_ns;
 	uint8_t reason; /* enum wire_end */
 };
 

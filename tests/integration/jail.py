@@ -5,7 +5,7 @@ import time
 from lib import case, golang, service, targets, wire
 
 # linux/capability.h
-CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYSLOG": 34, "PERFMON": 38, "CHECKPOINT_RESTORE": 40}
+CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYSLOG": 34, "PERFMON": 38, "BPF": 39, "CHECKPOINT_RESTORE": 40}
 COLLECTOR = sum(1 << n for n in CAPABILITIES.values())
 
 

@@ -98,16 +98,17 @@ class Threads(case.Case):
                     if any(shares.short(f.name) == leaf for f in p.frames(x)):
                         self.assertEqual(x.labels["thread"], [name])
 
-    def test_a_comment_tells_of_the_time_of_threads_too_short_to_be_sampled(self):
+    def test_the_total_is_the_clocks_and_a_comment_tells_what_of_it_was_sampled(self):
         with targets.start("threads", 60, 4) as t, service.Service(t.pid) as s:
             began = t.cpu_seconds()
             p = s.profile(4)
             used = t.cpu_seconds() - began
-        # A thread that lives less than a period may end before its first sample.
-        said = p.comment(r"CPU clock: ([\d.]+) s, of which sampled ([\d.]+) s")
+        said = p.comment(r"CPU clock: ([\d.]+) s, of which sampled ([\d.]+) s; the difference, ([\d.]+) s")
         self.assertIsNotNone(said, p.comments)
         self.assertLess(abs(float(said[1]) - used), 0.10 * used + 0.15)
-        self.assertLess(abs(float(said[2]) - p.total(1) / 1e9), 0.011)
+        self.assertLess(abs(float(said[1]) - p.total(1) / 1e9), 0.001)
+        self.assertLess(abs(float(said[2]) - p.total(0) * p.period / 1e9), 0.001)
+        self.assertLess(abs(float(said[3]) - p.flat(1)["[unsampled]"] / 1e9), 0.001)
 
     def test_forked_children_are_not_the_node(self):
         with targets.start("forks", 60) as t, service.Service(t.pid) as s:
@@ -167,7 +168,7 @@ class Corners(case.Case):
         four = [c for _, c in p.flat().most_common(4)]
         for c in four:
             self.assertLess(abs(c / n - 0.25), shares.tolerance(0.25, n, 0.05), p.flat().most_common(6))
-        threads = {x.labels["thread"][0] for x in p.samples}
+        threads = {x.labels["thread"][0] for x in p.samples if x.values[0]}
         self.assertEqual(len(threads & {"<b>\"&'\\", "%s%n;=,{}"}), 2, threads)
 
 

@@ -18,7 +18,7 @@ the_collector_keeps_these_capabilities_and_no_others(void **state)
 {
 	(void)state;
 	assert_true(limits_capabilities() == (BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) |
-					      BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_SYSLOG)));
+					      BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_SYSLOG) | BIT(CAP_BPF)));
 }
 
 static void
@@ -33,12 +33,13 @@ each_one_that_is_missing_is_named_with_what_to_grant(void **state)
 		{ CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH" },
 		{ CAP_CHECKPOINT_RESTORE, "CHECKPOINT_RESTORE" },
 		{ CAP_SYSLOG, "SYSLOG" },
+		{ CAP_BPF, "BPF" },
 	};
 	const char *out[16];
 
 	(void)state;
 	assert_int_equal(limits_missing(limits_capabilities(), out, 16), 0);
-	assert_int_equal(limits_missing(0, out, 16), 5);
+	assert_int_equal(limits_missing(0, out, 16), 6);
 	assert_int_equal(limits_missing(0, out, 2), 2);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(limits_missing(limits_capabilities() & ~BIT(cases[i].cap), out, 16), 1);

@@ -465,10 +465,10 @@ many_windows_share_one_set_of_events(void **state)
 	NEED_PERF();
 	begin_with_kid(kid_burns, "");
 	open_window(&heard[0], "task-clock", 500, 1000);
-	lone = (int)node.samplers[0]->n_fds;
+	lone = (int)node.samplers[0]->events.n_fds;
 	for (size_t i = 1; i < WINDOWS_MAX; i++)
 		open_window(&heard[i], i % 2 ? "TASK-CLOCK" : "task-clock", 500, 1000);
-	many = (int)node.samplers[0]->n_fds;
+	many = (int)node.samplers[0]->events.n_fds;
 	assert_int_equal(many, lone);
 	assert_null(node.samplers[1]);
 	assert_int_equal(node.samplers[0]->users, WINDOWS_MAX);
@@ -540,7 +540,7 @@ more_threads_than_descriptors_are_refused_with_the_figure(void **state)
 
 	(void)state;
 	NEED_PERF();
-	begin_with_kid(kid_with_threads, "max_events = 16");
+	begin_with_kid(kid_with_threads, "max_events = 16\nmode = thread");
 	before = open_descriptors();
 	assert_int_equal(try_window(&heard[0], "task-clock", 100, 100), -EDQUOT);
 	assert_int_equal(no.status, 503);

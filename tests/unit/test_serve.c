@@ -187,6 +187,7 @@ ask_window(int sock, uint16_t node, uint32_t ms, uint32_t hz, const char *event)
 	buf_u32(&b, ms);
 	buf_u32(&b, hz);
 	buf_str(&b, event, strlen(event));
+	buf_u8(&b, 0);
 	assert_int_equal(wire_send(sock, WIRE_WINDOW_ASK, b.data, b.len, -1), 0);
 	buf_fini(&b);
 }
@@ -651,11 +652,12 @@ a_request_of_a_wrong_length_ends_the_connection(void **state)
 	(void)state;
 	hangs_up(WIRE_STATE_ASK, body, 1);
 	hangs_up(WIRE_STATE_ASK, body, WIRE_BODY_MAX);
-	for (size_t n = 0; n < 12; n++)
+	for (size_t n = 0; n < 13; n++)
 		hangs_up(WIRE_WINDOW_ASK, body, n);
+	hangs_up(WIRE_WINDOW_ASK, body, 14);
 	hangs_up(WIRE_WINDOW_ASK, body, 1000);
-	body[10] = 50; /* a name of 50 bytes, of which there are 10 */
-	hangs_up(WIRE_WINDOW_ASK, body, 22);
+	body[10] = 50; /* a name of 50 bytes, of which there are 11 */
+	hangs_up(WIRE_WINDOW_ASK, body, 23);
 	body[10] = 0;
 	hangs_up(WIRE_PROGRESS_ASK, body, 1);
 	hangs_up(WIRE_CMDLINE_ASK, body, 0);
