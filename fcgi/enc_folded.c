@@ -5,22 +5,32 @@
 #include <errno.h>
 #include <string.h>
 
+/* Where a number at the end of a name begins that readers would take for one of their two columns: the
+ * place of the blank in front of it, or the name's end. */
+static size_t
+folded_number_at(const char *label)
+{
+	size_t n = strlen(label), at = n;
+
+	while (at && strchr("0123456789.", label[at - 1]))
+		at--;
+	return at && at < n && label[at - 1] == ' ' ? at - 1 : n;
+}
+
 /* The separator cannot stand in a name, and an empty name is no frame. Other characters that would do
  * harm (line ends) are not in strings of a profile. */
 static void
-folded_label(struct sink *to, const char *label)
+folded_label(struct sink *to, const char *label, bool last)
 {
+	size_t number_at;
+
 	if (!*label)
 		label = "[unknown]";
-	while (*label) {
-		size_t n = strcspn(label, ";");
+	number_at = last ? folded_number_at(label) : strlen(label);
+	for (size_t i = 0; label[i]; i++) {
+		const char *as = label[i] == ';' ? ":" : i == number_at ? "_" : label + i;
 
-		sink_add(to, label, n);
-		label += n;
-		if (*label) {
-			sink_add(to, ":", 1);
-			label++;
-		}
+		sink_add(to, as, 1);
 	}
 }
 
@@ -57,7 +67,8 @@ enc_folded(const struct form_of *of, struct view *v, struct sink *to)
 		for (uint32_t k = 0; k < view_depth(row); k++) {
 			if (k)
 				sink_add(to, ";", 1);
-			folded_label(to, frames_label(&v->frames, view_frame(v, row, k), &scratch));
+			folded_label(to, frames_label(&v->frames, view_frame(v, row, k), &scratch),
+				     k + 1 == view_depth(row));
 		}
 		folded_numbers(to, negative, value < 0 ? (int64_t)view_size(value) : 0,
 			       value > 0 ? value : 0);

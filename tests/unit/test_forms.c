@@ -509,6 +509,20 @@ folded_has_a_line_a_stack(void **state)
 }
 
 static void
+no_name_is_taken_for_a_separator_or_a_value(void **state)
+{
+	(void)state;
+	maker_init("cpu/nanoseconds", NULL);
+	maker_sample("f 1;g 2.5", 1, (int64_t)1);
+	maker_sample("x ;y 3x", 1, (int64_t)2);
+	maker_sample("9", 1, (int64_t)3);
+	maker_sample(" 7", 1, (int64_t)4);
+	maker_finish();
+	assert_int_equal(ask("format=folded"), 200);
+	assert_string_equal(text(), "_7 4\n9 3\nf 1;g_2.5 1\nx ;y 3x 2\n");
+}
+
+static void
 a_picture_is_escaped_and_its_links_keep_the_request(void **state)
 {
 	(void)state;
@@ -721,6 +735,7 @@ main(void)
 		TEST(a_deep_stack_is_cut_where_readers_give_up),
 		TEST(speedscope_has_a_profile_of_each_type_root_first),
 		TEST(folded_has_a_line_a_stack),
+		TEST(no_name_is_taken_for_a_separator_or_a_value),
 		TEST(a_picture_is_escaped_and_its_links_keep_the_request),
 		TEST(a_difference_keeps_its_signs_where_nothing_is_drawn),
 		TEST(a_difference_is_drawn_as_wide_as_it_is_large),
