@@ -371,6 +371,7 @@ send_reading(struct memory_child *c, const struct question *q, uint16_t status, 
 	return r;
 }
 
+/* Takes fd: once the answer is heard we hold no reading any more. */
 static int
 answer(struct memory_child *c, const struct question *q, int fd)
 {
@@ -381,6 +382,7 @@ answer(struct memory_child *c, const struct question *q, int fd)
 	opened = c->is_open;
 	if (r >= 0)
 		r = read_to(c, q, fd, &why);
+	close(fd);
 	/* Another child has all of its memory free. */
 	if (r == -ENOMEM)
 		return r;
@@ -398,20 +400,19 @@ serve_message(struct memory_child *c)
 {
 	struct question q;
 	struct cur cur;
-	int fd = c->m->fd, r;
+	int fd = c->m->fd;
 
 	cur_init(&cur, c->m->body, c->m->len);
 	c->id = cur_u64(&cur);
 	q.ticket = cur_u32(&cur);
 	q.kind = (enum reading_kind)cur_u8(&cur);
 	q.duration_ms = cur_u32(&cur);
-	if (c->m->type != WIRE_READ_ASK || cur_error(&cur) || cur_left(&cur) || q.kind >= READING_KINDS || fd < 0)
-		r = -EBADMSG;
-	else
-		r = answer(c, &q, fd);
+	if (c->m->type == WIRE_READ_ASK && !cur_error(&cur) && !cur_left(&cur) && q.kind < READING_KINDS &&
+	    fd >= 0)
+		return answer(c, &q, fd);
 	if (fd >= 0)
 		close(fd);
-	return r;
+	return -EBADMSG;
 }
 
 int

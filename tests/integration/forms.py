@@ -171,7 +171,7 @@ class Forms(Base):
                              ("limit=0", "limit"), ("limit=-1", "limit"), ("limit=1.5", "limit"), ("limit=1e3", "limit"),
                              ("min_pct=101", "min_pct"), ("min_pct=-1", "min_pct"), ("min_pct=x", "min_pct"),
                              ("min_pct=inf", "min_pct"), ("group=file", "function, line, address or thread"),
-                             ("focus=" + "x" * 600, "focus"), ("sample_type=" + "x" * 200, "sample_type"), ("focus=%00", "")):
+                             ("focus=" + "x" * 600, "focus"), ("sample_type=" + "x" * 200, "sample_type")):
             a = self.ask(query)
             self.assertEqual(a.status, 400, query)
             self.assertIn(words, a.body.decode())
