@@ -315,8 +315,7 @@ the_page_stays_small_whatever_the_node_is_called(void **state)
 	conf.n_nodes = CONF_NODES_MAX;
 	for (size_t i = 1; i < conf.n_nodes; i++) {
 		memset(conf.nodes[i].name, 'n', sizeof(conf.nodes[i].name) - 1);
-		snprintf(conf.nodes[i].name, 4, "%03zu", i);
-		conf.nodes[i].name[3] = 'n';
+		conf.nodes[i].name[0] = (char)('0' + i);
 	}
 	for (int fill = 0; fill < 2; fill++) {
 		const char *const texts[] = { "one", "x", quotes(4000), quotes(4000), quotes(4000), quotes(4000) };
