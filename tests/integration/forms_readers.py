@@ -24,6 +24,26 @@ console.log(JSON.stringify({
 """
 
 
+CONTRAST = """
+const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+const make = (parent, tag) => parent.appendChild(document.createElementNS("http://www.w3.org/2000/svg", tag));
+const root = document.documentElement, ink = light(getComputedStyle(document.querySelector("text")).fill);
+const found = { page: ratio(ink, light(getComputedStyle(root).backgroundColor)),
+                link: ratio(light(getComputedStyle(document.querySelector("text a")).fill), light(getComputedStyle(root).backgroundColor)) };
+for (const name of new Set([...document.querySelector("style").textContent.matchAll(/\\.(\\w+) rect/g)].map((m) => m[1]))) {
+    const box = make(root, "svg");
+    box.setAttribute("class", name);
+    found[name] = ratio(ink, light(getComputedStyle(make(box, "rect")).fill));
+    box.remove();
+}
+return found;
+"""
+
+
 def hostile():
     """Names that would be markup, separators or numbers to a careless reader."""
     s = front.simple()
@@ -97,6 +117,29 @@ class Readers(case.Case):
         # Blanks at the end of a line are no part of it.
         wanted = sorted((p[-1].rstrip() if p else "all", v) for p, v in wanted.items())
         self.assertEqual([f for f in found if f not in wanted], [w for w in wanted if w not in found])
+
+    def test_a_browser_shows_the_picture_at_two_sizes_in_light_and_dark(self):
+        url = f"http://127.0.0.1:{self.front.port}/debug/pprof/profile?seconds=0.05&format=svg&group=thread"
+        with browser.Browser() as b:
+            for width in (360, 1280):
+                for scheme in ("light", "dark"):
+                    with self.subTest(width=width, scheme=scheme):
+                        b.show(width=width, scheme=scheme, scripts=False)
+                        b.open(url)
+                        b.show(width=width, scheme=scheme)
+                        sizes = b.run("return [document.documentElement.clientWidth, document.documentElement.scrollWidth,"
+                                      "document.querySelector('a > svg').getBoundingClientRect().width,"
+                                      "getComputedStyle(document.querySelector('a text')).fontSize]")
+                        self.assertEqual(sizes, [width, width, width, "12px"])
+                        contrast = b.run(CONTRAST)
+                        self.assertGreater(len(contrast), 15)
+                        self.assertEqual({k: v for k, v in contrast.items() if v < 4.5}, {})
+                        self.assertEqual(b.console(), [])
+            # By the keyboard to the first box that is no thread, and into it.
+            b.run("document.querySelector('a[href*=\"focus=main\"]').focus()")
+            b.press("\ue007")
+            service.wait_until(lambda: "focus=main" in b.url(), 20, "the link's page")
+            service.wait_until(lambda: "not only stacks with main" in b.source(), 20, "the focused picture")
 
     def test_speedscope_imports_its_file_and_shows_each_profile(self):
         """Its table of functions, which is text: names, totals and times of their own."""
