@@ -206,7 +206,9 @@ svg_focus(struct svg *s)
 	}
 	if (s->hidden) {
 		svg_line_begin(s, "");
-		sink_printf(s->to, s->hidden == 1 ? "%u smaller box is not drawn" : "%u smaller boxes are not drawn",
+		sink_printf(s->to,
+			    s->hidden == 1 ? "%u smaller box is not drawn"
+					   : "%u smaller boxes are not drawn",
 			    s->hidden);
 		svg_line_end(s);
 	}
