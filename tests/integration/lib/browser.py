@@ -123,5 +123,5 @@ class Browser:
             f.write(base64.b64decode(picture))
 
     def console(self):
-        """What was said there since the last call."""
-        return self._do("se/log", type="browser")
+        """What was said there since the last call; not what the browser's own pages say."""
+        return [m for m in self._do("se/log", type="browser") if not m["message"].startswith("chrome://")]

@@ -4,7 +4,7 @@
         node.theirs("goroutine?debug=2")   # what Go itself says
         node.ask("/gc")
 
-Programs are kept in PPD_BUILD/tests/targets/go until a source or a form changes. A version that is not here is fetched
+Programs are kept in PPD_BUILD/tests/targets/go_programs until a source or a form changes. A version that is not here is fetched
 as the go command fetches one for itself, as a module.
 """
 import functools
@@ -60,7 +60,7 @@ class Toolchain:
 
 
 def _directory():
-    directory = targets._directory() / "go"
+    directory = targets._directory() / "go_programs"
     directory.mkdir(exist_ok=True)
     return directory
 
