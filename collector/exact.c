@@ -163,8 +163,10 @@ exact_settle(struct window *w, uint64_t cpu_ns, bool least)
 	if (!cpu_ns || w->unscaled)
 		return;
 	sampled = exact_samples(w, cpu_ns / period, least) * period;
+	if (cpu_ns <= sampled)
+		return;
 	x->rest = calloc(EXACT_THREADS_MAX + 1, sizeof(*x->rest));
-	if (cpu_ns <= sampled || !x->rest)
+	if (!x->rest)
 		return;
 	/* A window that went over to CPUs, or to another process, has no threads' clocks to compare with. */
 	if (x->by_thread && w->sampler->mode == SAMPLER_PER_THREAD && w->node->pid && !w->cpu_ns)

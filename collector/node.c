@@ -400,6 +400,15 @@ node_refresh(struct node *n)
 		log_warning("node %s: %s", n->section->name, why.text);
 }
 
+/* Does it still run the program whose maps we know? */
+static bool
+node_is_changed(const struct node *n)
+{
+	char exe[PATH_MAX];
+
+	return proc_exe(n->pid, exe, sizeof(exe)) < 0 || strcmp(exe, n->exe) != 0;
+}
+
 static void
 node_prepare(struct node *n)
 {
@@ -454,19 +463,21 @@ node_window_open(struct node *n, uint64_t id, const char *event, uint32_t hz, ui
 	r = node_find(n, &no->why);
 	if (r < 0)
 		return refuse(no, 503, r);
-	node_refresh(n);
+	/* The maps of many threads' stacks take their time: here only what kind of program it is. */
+	if (node_is_changed(n))
+		node_refresh(n);
 	ev.attr.exclude_callchain_user = !node_may_be_go(n);
 	r = node_sampler(n, &ev, &s, no);
 	if (r < 0)
 		return r;
-	/* Maps are read after the events are open: what is mapped from now on is in the rings. */
-	node_prepare(n);
 	r = window_new(out, n, s, id, duration_ns, (size_t)n->conf->memory_mb << 19, &no->why);
 	if (r < 0) {
 		node_release(n, s);
 		no->retry_after_s = node_retry_after(n);
 		return refuse(no, 503, r);
 	}
+	/* Maps are read after the events are open: what is mapped from now on is in the rings. */
+	node_prepare(n);
 	(*out)->next = n->windows;
 	n->windows = *out;
 	n->n_windows++;

@@ -125,7 +125,7 @@ sampler_wants_cpus(struct sampler *s)
 static int
 sampler_attach_as_is(struct sampler *s, struct err *why)
 {
-	struct err cpus = { .code = 0 };
+	struct err cpus = { .code = 0 }, threads;
 	int r;
 
 	s->pid = s->node->pid;
@@ -137,7 +137,9 @@ sampler_attach_as_is(struct sampler *s, struct err *why)
 		s->stays = true;
 		sampler_say(s, "sampled by thread, and not by one event per CPU: %s", cpus.text);
 	}
-	r = sampler_open_threads(s, why);
+	r = sampler_open_threads(s, &threads);
+	if (r < 0)
+		*why = threads;
 	if (r != -EDQUOT || sampler_mode_is(s, "thread"))
 		return r;
 	/* More threads than descriptors, or a storm of them. */
@@ -147,7 +149,7 @@ sampler_attach_as_is(struct sampler *s, struct err *why)
 		return 0;
 	}
 	return cpus.code == -ENOBUFS ? cpus.code :
-	       err_set(why, -EDQUOT, "%s; and one event per CPU is not possible: %s", why->text, cpus.text);
+	       err_set(why, -EDQUOT, "%s; and one event per CPU is not possible: %s", threads.text, cpus.text);
 }
 
 /* Without CAP_IPC_LOCK there is a limit for the rings of all samplers together: then smaller ones. */

@@ -155,6 +155,14 @@ UNIT_TESTS += tests/unit/test_event
 tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/kid.h
 tests_unit_test_event_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_bpf
+tests_unit_test_bpf_SOURCES = tests/unit/test_bpf.c tests/unit/kid.h
+tests_unit_test_bpf_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_exact
+tests_unit_test_exact_SOURCES = tests/unit/test_exact.c tests/unit/kid.h
+tests_unit_test_exact_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lpthread
+
 UNIT_TESTS += tests/unit/test_proc
 tests_unit_test_proc_SOURCES = tests/unit/test_proc.c tests/unit/kid.h
 tests_unit_test_proc_LDADD = libcollector.a libconf.a libbase.a $(PFM_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)

@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/targets/target.h \
 	tests/targets/c_shares.c \
 	tests/targets/clocks.c \
+	tests/targets/crowd.c \
 	tests/targets/cxx_shapes.cc \
 	tests/targets/exec_other.c \
 	tests/targets/faults.c \
@@ -21,12 +22,14 @@ EXTRA_DIST += \
 	tests/targets/recursion.c \
 	tests/targets/rust_iterators.rs \
 	tests/targets/signals.c \
+	tests/targets/storm.c \
 	tests/targets/threads.c
 
 EXTRA_DIST += \
 	tests/integration/contract.py \
 	tests/integration/decoder.py \
 	tests/integration/events.py \
+	tests/integration/exact.py \
 	tests/integration/jail.py \
 	tests/integration/killed.py \
 	tests/integration/pprof_tool.py \

@@ -156,6 +156,27 @@ the_rate_is_bounded(void **state)
 	assert_int_equal(ev.attr.freq, 0);
 }
 
+static void
+a_whole_cpu_s_clock_comes_more_often_and_inherits_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("task-clock", 100), 0);
+	event_per_cpu(&ev);
+	assert_int_equal(ev.attr.config, PERF_COUNT_SW_CPU_CLOCK);
+	assert_int_equal(ev.period, 10000000);
+	assert_in_range(ev.attr.sample_period, 9090900, 9090910);
+	assert_int_equal(ev.attr.disabled, 1);
+	assert_int_equal(ev.attr.exclude_idle, 1);
+	assert_int_equal(ev.attr.inherit | ev.attr.inherit_thread | ev.attr.task, 0);
+	assert_int_equal(ev.attr.mmap2 & ev.attr.comm_exec, 1);
+	assert_string_equal(ev.name, "task-clock");
+	/* Occurrences of others are counted as they are. */
+	assert_int_equal(parse("page-faults", 100), 0);
+	event_per_cpu(&ev);
+	assert_int_equal(ev.attr.config, PERF_COUNT_SW_PAGE_FAULTS);
+	assert_int_equal(ev.attr.sample_period, EVENT_PERIOD_FIRST);
+}
+
 /* ---- opening */
 
 static uint64_t
@@ -361,6 +382,7 @@ main(void)
 		cmocka_unit_test(what_is_no_name_is_refused_before_anybody_parses_it),
 		cmocka_unit_test(modifiers_cannot_change_how_we_sample),
 		cmocka_unit_test(the_rate_is_bounded),
+		cmocka_unit_test(a_whole_cpu_s_clock_comes_more_often_and_inherits_nothing),
 		cmocka_unit_test(our_own_thread_can_be_sampled),
 		cmocka_unit_test(lost_samples_are_counted),
 		cmocka_unit_test(a_thread_that_is_gone_is_told_from_what_is_not_permitted),

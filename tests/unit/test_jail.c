@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -155,6 +156,24 @@ try_perf(void)
 	return syscall(SYS_perf_event_open, &a, 0, -1, -1, 0);
 }
 
+/* What comes of it is not the jail's business. */
+static long
+try_bpf_program(void)
+{
+	union bpf_attr a = { .prog_type = BPF_PROG_TYPE_PERF_EVENT };
+
+	syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof(a));
+	return 0;
+}
+
+static long
+try_bpf_map(void)
+{
+	union bpf_attr a = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
+
+	return syscall(SYS_bpf, BPF_MAP_CREATE, &a, sizeof(a));
+}
+
 static long
 try_readv(void)
 {
@@ -301,6 +320,7 @@ the_web_side_opens_nothing_and_starts_no_process(void **state)
 	assert_int_equal(run(JAIL_FCGI, try_socket_inet), REFUSED);
 	assert_int_equal(run(JAIL_FCGI, try_kill), REFUSED);
 	assert_int_equal(run(JAIL_FCGI, try_perf), REFUSED);
+	assert_int_equal(run(JAIL_FCGI, try_bpf_program), REFUSED);
 	assert_int_equal(run(JAIL_FCGI, try_socket), DONE);
 }
 
@@ -315,6 +335,8 @@ the_collector_opens_but_starts_no_process(void **state)
 	assert_int_equal(run(JAIL_COLLECTOR, try_ptrace), REFUSED);
 	assert_int_equal(run(JAIL_COLLECTOR, try_socket_inet), REFUSED);
 	assert_int_equal(run(JAIL_COLLECTOR, try_executable), REFUSED);
+	assert_int_equal(run(JAIL_COLLECTOR, try_bpf_program), DONE);
+	assert_int_equal(run(JAIL_COLLECTOR, try_bpf_map), REFUSED);
 }
 #endif
 

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 
 #include "base/log.h"
 #include "base/wire.h"
+#include "collector/bpf.h"
 #include "collector/node.h"
 #include "collector/objects.h"
 #include "collector/outbox.h"
@@ -36,7 +39,7 @@ struct heard {
 	struct window *window; /* NULL once it ended */
 	struct loop_fd socket, reader;
 	struct outbox outbox;
-	uint64_t counted;
+	uint64_t counted, value; /* sums of the counts */
 	char notes[1000];
 	char paths[8000];
 	uint64_t duration_ns, samples, lost, cpu_ns;
@@ -73,7 +76,7 @@ hear(struct heard *h, const struct wire_msg *m)
 		for (uint16_t n = cur_u16(&c); n; n--) {
 			cur_u64(&c);
 			h->counted += cur_u64(&c);
-			cur_u64(&c);
+			h->value += cur_u64(&c);
 		}
 	} else if (m->type == WIRE_MAPS) {
 		for (uint16_t n = cur_u16(&c); n; n--) {
@@ -700,6 +703,251 @@ nothing_is_left_open_when_all_is_over(void **state)
 	assert_false(node.tick.at_ns);
 }
 
+/* ---- the total, and the way it is sampled */
+
+static void
+need_bpf(void)
+{
+	int fd;
+
+	NEED_PERF();
+	fd = bpf_filter_load(getpid(), &why);
+	SKIP_UNLESS(fd >= 0, why.text);
+	close(fd);
+}
+
+/* On each CPU that is there. */
+static size_t
+cpus(void)
+{
+	return (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void
+expect_the_clock(const struct heard *h)
+{
+	assert_true(h->cpu_ns > 0);
+	assert_int_equal(h->value, h->cpu_ns);
+	assert_int_equal(h->counted, h->samples);
+}
+
+static void
+the_total_is_the_process_s_clock_by_thread_and_by_cpu(void **state)
+{
+	static const char *const modes[] = { "mode = thread", "mode = cpu" };
+	pid_t other = kid_start(kid_burns, NULL);
+
+	(void)state;
+	need_bpf();
+	for (size_t i = 0; i < 2; i++) {
+		begin_with_kid(kid_burns, modes[i]);
+		open_window(&heard[i], "task-clock", 200, 700);
+		assert_int_equal(node.samplers[0]->mode, i ? SAMPLER_PER_CPU : SAMPLER_PER_THREAD);
+		assert_int_equal(node.samplers[0]->events.n_fds, cpus());
+		run_to_the_end();
+		expect_the_clock(&heard[i]);
+		assert_int_equal(strstr(heard[i].notes, "mode = cpu") != NULL, i);
+		node_fini(&node);
+		kid_stop(kid);
+	}
+	kid = 0;
+	kid_stop(other);
+	begin("4194303", ""); /* for the end of the test */
+}
+
+static int
+kid_with_many_threads(void *arg)
+{
+	pthread_attr_t small;
+	pthread_t t;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (int i = 0; i < SAMPLER_PER_THREAD_MAX; i++)
+		pthread_create(&t, &small, wait_forever, arg);
+	return kid_burns(NULL);
+}
+
+static void
+a_node_of_many_threads_has_one_event_a_cpu(void **state)
+{
+	(void)state;
+	need_bpf();
+	begin_with_kid(kid_with_many_threads, "");
+	open_window(&heard[0], "task-clock", 200, 500);
+	assert_int_equal(node.samplers[0]->events.n_fds, cpus());
+	run_to_the_end();
+	assert_non_null(strstr(heard[0].notes, "501 threads"));
+	assert_true(heard[0].samples > 0);
+	expect_the_clock(&heard[0]);
+}
+
+static void *
+burn_a_little_and_breed(void *arg)
+{
+	struct timespec ts = { 0, 0 };
+	pthread_t next;
+
+	(void)arg;
+	while (ts.tv_nsec < 2 * (long)MS && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) == 0)
+		;
+	if (pthread_create(&next, NULL, burn_a_little_and_breed, NULL) == 0)
+		pthread_detach(next);
+	return NULL;
+}
+
+static int
+kid_of_short_threads(void *arg)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, burn_a_little_and_breed, arg);
+	return kid_sleeps(NULL);
+}
+
+static void
+threads_that_live_shorter_than_a_period_are_sampled_by_cpu(void **state)
+{
+	(void)state;
+	need_bpf();
+	begin_with_kid(kid_of_short_threads, "");
+	open_window(&heard[0], "task-clock", 100, 4000);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_THREAD);
+	/* A second look, begun earlier or later, sees the same. */
+	for (int i = 0; i < 300 && node.samplers[0]->mode == SAMPLER_PER_THREAD; i++)
+		run_ms(10);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_CPU);
+	assert_int_equal(node.samplers[0]->events.n_fds, cpus());
+	open_window(&heard[1], "task-clock", 100, 300);
+	run_to_the_end();
+	for (size_t i = 0; i < 2; i++) {
+		assert_non_null(strstr(heard[i].notes, "then by one event per CPU"));
+		expect_the_clock(&heard[i]);
+	}
+	assert_true(heard[0].samples > 0);
+	/* The next window knows. */
+	open_window(&heard[2], "task-clock", 100, 300);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_CPU);
+	run_to_the_end();
+	assert_non_null(strstr(heard[2].notes, "in an earlier window"));
+	expect_the_clock(&heard[2]);
+}
+
+/* Take a capability, and CAP_SYS_ADMIN, which means it too, from what is in force; or give them back. */
+static void
+have_bpf(bool on)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	uint32_t bpf = 1u << (CAP_BPF - 32), admin = 1u << CAP_SYS_ADMIN;
+
+	assert_int_equal(syscall(SYS_capget, &head, data), 0);
+	data[0].effective = on ? data[0].effective | (data[0].permitted & admin) : data[0].effective & ~admin;
+	data[1].effective = on ? data[1].effective | (data[1].permitted & bpf) : data[1].effective & ~bpf;
+	assert_int_equal(syscall(SYS_capset, &head, data), 0);
+}
+
+static void
+without_the_right_to_a_filter_it_is_sampled_by_thread_with_the_reason(void **state)
+{
+	int before, r;
+
+	(void)state;
+	need_bpf();
+	begin_with_kid(kid_with_threads, "mode = cpu\nmax_events = 100");
+	have_bpf(false);
+	r = try_window(&heard[0], "task-clock", 100, 100);
+	have_bpf(true);
+	assert_int_equal(r, 0);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_THREAD);
+	run_to_the_end();
+	assert_non_null(strstr(heard[0].notes, "by thread, and not"));
+	assert_non_null(strstr(heard[0].notes, "CAP_BPF"));
+	node_fini(&node);
+	kid_stop(kid);
+	/* And where that is not possible either, both reasons. */
+	begin_with_kid(kid_with_threads, "max_events = 16");
+	before = open_descriptors();
+	have_bpf(false);
+	r = try_window(&heard[1], "task-clock", 100, 100);
+	have_bpf(true);
+	assert_int_equal(r, -EDQUOT);
+	assert_int_equal(no.status, 503);
+	assert_non_null(strstr(no.why.text, "max_events"));
+	assert_non_null(strstr(no.why.text, "CAP_BPF"));
+	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(try_window(&heard[1], "task-clock", 100, 100), 0);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_CPU);
+	run_to_the_end();
+}
+
+static void
+a_restarted_node_is_sampled_by_cpu_again(void **state)
+{
+	(void)state;
+	need_bpf();
+	begin_with_kid(kid_burns, "mode = cpu");
+	open_window(&heard[0], "task-clock", 200, 3000);
+	run_until_burnt(100);
+	kid_stop(kid);
+	run_ms(50);
+	kid = kid_start(kid_burns, NULL);
+	write_pidfile(kid);
+	run_ms(200);
+	assert_int_equal(node.pid, kid);
+	assert_int_equal(node.samplers[0]->mode, SAMPLER_PER_CPU);
+	run_to_the_end();
+	assert_non_null(strstr(heard[0].notes, "restarted"));
+	assert_true(heard[0].value >= heard[0].cpu_ns);
+}
+
+static int
+kid_faults(void *arg)
+{
+	char *at;
+
+	(void)arg;
+	kid_ready();
+	for (;;) {
+		at = mmap(NULL, 1u << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		for (size_t i = 0; i < 1u << 20; i += 4096)
+			at[i] = 1;
+		munmap(at, 1u << 20);
+	}
+	return 0;
+}
+
+static void
+other_events_are_sampled_by_cpu_too(void **state)
+{
+	(void)state;
+	need_bpf();
+	begin_with_kid(kid_faults, "mode = cpu");
+	open_window(&heard[0], "page-faults", 100, 1500);
+	assert_int_equal(node.samplers[0]->events.n_fds, cpus());
+	run_to_the_end();
+	assert_true(heard[0].samples > 20);
+	/* Steered: not each of the thousands a second is a sample. */
+	assert_true(heard[0].value > 2 * heard[0].samples);
+}
+
+static void
+the_clock_between_two_looks_is_in_proportion(void **state)
+{
+	struct node n = { .pid = 1, .cpu_prev_ns = 1000, .cpu_prev_at_ns = 100, .cpu_ns = 3000, .cpu_at_ns = 200 };
+
+	(void)state;
+	assert_int_equal(node_clock(&n, 150), 2000);
+	assert_int_equal(node_clock(&n, 101), 1020);
+	assert_int_equal(node_clock(&n, 50), 1000);
+	assert_int_equal(node_clock(&n, 200), 3000);
+	assert_int_equal(node_clock(&n, 999), 3000);
+	n.cpu_prev_at_ns = 200; /* there was but one */
+	assert_int_equal(node_clock(&n, 150), 3000);
+	n.pid = 0;
+	assert_int_equal(node_clock(&n, 150), 0);
+}
+
 #define NODE(f) cmocka_unit_test_setup_teardown(f, start, end)
 
 int
@@ -722,6 +970,13 @@ main(void)
 		NODE(a_window_after_a_restart_is_not_told_of_it),
 		NODE(an_exec_in_the_window_is_told_and_the_new_program_sampled),
 		NODE(nothing_is_left_open_when_all_is_over),
+		NODE(the_total_is_the_process_s_clock_by_thread_and_by_cpu),
+		NODE(a_node_of_many_threads_has_one_event_a_cpu),
+		NODE(threads_that_live_shorter_than_a_period_are_sampled_by_cpu),
+		NODE(without_the_right_to_a_filter_it_is_sampled_by_thread_with_the_reason),
+		NODE(a_restarted_node_is_sampled_by_cpu_again),
+		NODE(other_events_are_sampled_by_cpu_too),
+		cmocka_unit_test(the_clock_between_two_looks_is_in_proportion),
 	};
 
 	return cmocka_run_group_tests(tests, try_perf, NULL);

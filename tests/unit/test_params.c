@@ -54,6 +54,26 @@ seconds_that_are_none_are_thirty(void **state)
 }
 
 static void
+scale_is_on_unless_it_is_off(void **state)
+{
+	static const char *const bad[] = { "scale=0", "scale=OFF", "scale=off%20", "scale=no" };
+
+	(void)state;
+	assert_int_equal(query(""), 0);
+	assert_false(got.unscaled);
+	assert_int_equal(query("scale="), 0);
+	assert_false(got.unscaled);
+	assert_int_equal(query("scale=on&scale=off"), 0);
+	assert_false(got.unscaled);
+	assert_int_equal(query("scale=off"), 0);
+	assert_true(got.unscaled);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(query(bad[i]), -EINVAL);
+		assert_non_null(strstr(why.text, "scale"));
+	}
+}
+
+static void
 seconds_may_have_a_fraction(void **state)
 {
 	static const struct {
@@ -250,6 +270,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(seconds_that_are_none_are_thirty),
+		cmocka_unit_test(scale_is_on_unless_it_is_off),
 		cmocka_unit_test(seconds_may_have_a_fraction),
 		cmocka_unit_test(more_seconds_than_the_limit_are_refused_with_the_limit),
 		cmocka_unit_test(a_limit_below_thirty_is_the_default),

@@ -60,6 +60,33 @@ a_name_with_brackets_does_not_shift_the_fields(void **state)
 	kid_stop(pid);
 }
 
+static void
+a_thread_has_a_clock_of_its_own(void **state)
+{
+	uint64_t before, after;
+	pid_t pid = kid_start(kid_burns, NULL);
+
+	(void)state;
+	assert_int_equal(proc_thread_cpu_ns(pid, pid, &before), 0);
+	do {
+		wait_ms(10);
+		assert_int_equal(proc_thread_cpu_ns(pid, pid, &after), 0);
+	} while (after < before + 30000000);
+	/* It has but one thread; what the process's clock says later is not less. */
+	assert_true(proc_cpu_ns(pid) >= after);
+	kid_stop(pid);
+	assert_true(proc_thread_cpu_ns(pid, pid, &after) < 0);
+}
+
+static void
+what_the_hypervisor_took_never_becomes_less(void **state)
+{
+	uint64_t before = proc_steal_ns();
+
+	(void)state;
+	assert_true(proc_steal_ns() >= before);
+}
+
 static int
 end_at_once(void *arg)
 {
@@ -214,6 +241,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_own_process_runs_since_a_moment),
 		cmocka_unit_test(a_name_with_brackets_does_not_shift_the_fields),
+		cmocka_unit_test(a_thread_has_a_clock_of_its_own),
+		cmocka_unit_test(what_the_hypervisor_took_never_becomes_less),
 		cmocka_unit_test(a_zombie_is_told_and_one_that_was_reaped_is_gone),
 		cmocka_unit_test(a_kernel_thread_is_told),
 		cmocka_unit_test(the_executable_is_named_also_when_it_was_deleted),

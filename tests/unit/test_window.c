@@ -110,6 +110,8 @@ static struct told {
 	unsigned int messages[WIRE_TYPES];
 	char order[64]; /* first letter of each message's kind: M S T C N E */
 	unsigned int maps, stacks, threads, counts;
+	uint64_t exact[4];
+	bool is_scaled;
 	uint64_t samples, value;
 	char notes[2000];
 	char comm[64];
@@ -206,7 +208,8 @@ told_message(const struct wire_msg *m)
 				m->type == WIRE_STACKS  ? 'S' :
 				m->type == WIRE_THREADS ? 'T' :
 				m->type == WIRE_COUNTS  ? 'C' :
-				m->type == WIRE_NOTE    ? 'N' : 'E';
+				m->type == WIRE_NOTE    ? 'N' :
+				m->type == WIRE_EXACT   ? 'X' : 'E';
 	switch (m->type) {
 	case WIRE_MAPS:
 		told_maps(&c, cur_u16(&c));
@@ -223,6 +226,11 @@ told_message(const struct wire_msg *m)
 	case WIRE_NOTE:
 		text = cur_str(&c, &len);
 		snprintf(told.notes + strlen(told.notes), sizeof(told.notes) - strlen(told.notes), "%.*s;", (int)len, text);
+		break;
+	case WIRE_EXACT:
+		for (size_t i = 0; i < 4; i++)
+			told.exact[i] = cur_u64(&c);
+		told.is_scaled = cur_u8(&c);
 		break;
 	case WIRE_WINDOW_END:
 		told_end(&c);
@@ -270,6 +278,82 @@ samples_of_one_stack_and_thread_are_added_up(void **state)
 	assert_int_equal(told.stacks, 2);
 	assert_int_equal(told.maps, 2);
 	assert_string_equal(told.order, "MSTCE");
+}
+
+/* As for a clock; the process's has advanced by `cpu_ns` when the window ends. */
+static void
+be_clock(uint64_t cpu_ns)
+{
+	sampler.event.is_clock = true;
+	sampler.event.period = 10000000;
+	node.cpu_ns = window->cpu_before + cpu_ns;
+	node.cpu_at_ns = 1;
+}
+
+static void
+a_clock_s_window_comes_to_the_process_s_clock(void **state)
+{
+	(void)state;
+	be_clock(123456789);
+	for (int i = 0; i < 10; i++)
+		window_count(window, stack(map_a, 1), 5, 10000000, &usual);
+	assert_int_equal(window_finish(window, WIRE_END_TIME), 0);
+	listen_to_all();
+	assert_string_equal(told.order, "MSTCXE");
+	assert_int_equal(told.maps, 3); /* [unsampled] too */
+	assert_int_equal(told.counts, 2);
+	assert_int_equal(told.samples, 10);
+	assert_int_equal(told.value, 123456789);
+	assert_int_equal(told.exact[0], 23456789);
+	assert_true(told.is_scaled);
+	assert_int_equal(told.end[9], 123456789);
+}
+
+static void
+spares_are_told_only_where_they_are_needed(void **state)
+{
+	(void)state;
+	be_clock(120000000);
+	for (int i = 0; i < 10; i++)
+		window_count(window, stack(map_a, 1), 5, 9090909, &usual);
+	for (int i = 0; i < 4; i++)
+		window_spare(window, stack(map_a, 2), 6);
+	assert_int_equal(window_finish(window, WIRE_END_TIME), 0);
+	listen_to_all();
+	assert_int_equal(told.samples, 12);
+	assert_int_equal(told.value, 120000000);
+	assert_int_equal(told.exact[2], 2);
+	assert_int_equal(told.end[1], 12);
+}
+
+static void
+an_unscaled_window_tells_what_came(void **state)
+{
+	(void)state;
+	be_clock(50000000);
+	window->unscaled = true;
+	for (int i = 0; i < 10; i++)
+		window_count(window, stack(map_a, 1), 5, 10000000, &usual);
+	window_spare(window, stack(map_a, 2), 6);
+	assert_int_equal(window_finish(window, WIRE_END_TIME), 0);
+	listen_to_all();
+	assert_int_equal(told.samples, 10);
+	assert_int_equal(told.value, 100000000);
+	assert_int_equal(told.exact[0], 0);
+	assert_false(told.is_scaled);
+	assert_int_equal(told.end[9], 50000000);
+}
+
+static void
+a_thread_without_a_number_has_no_name(void **state)
+{
+	(void)state;
+	window_count(window, stack(map_a, 1), 0, 1, &usual);
+	window_count(window, stack(map_a, 1), UINT32_MAX, 1, &usual);
+	assert_int_equal(window_finish(window, WIRE_END_TIME), 0);
+	listen_to_all();
+	assert_int_equal(told.counts, 2);
+	assert_int_equal(told.threads, 0);
 }
 
 static void
@@ -500,6 +584,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_WINDOW(samples_of_one_stack_and_thread_are_added_up),
 		WITH_WINDOW(while_it_is_open_each_map_and_stack_is_told_once),
+		WITH_WINDOW(a_clock_s_window_comes_to_the_process_s_clock),
+		WITH_WINDOW(spares_are_told_only_where_they_are_needed),
+		WITH_WINDOW(an_unscaled_window_tells_what_came),
+		WITH_WINDOW(a_thread_without_a_number_has_no_name),
 		WITH_WINDOW(what_is_said_of_samples_is_counted),
 		WITH_WINDOW(what_was_lost_and_throttled_before_is_not_this_window_s),
 		WITH_WINDOW(long_lists_come_as_several_messages_and_whole),

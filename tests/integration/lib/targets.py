@@ -60,6 +60,8 @@ TARGETS = {
     "exec_other": (C, ["exec_other.c"], None),
     "threads": (C, ["threads.c"], None),
     "forks": (C, ["forks.c"], None),
+    "crowd": (C, ["crowd.c"], None),
+    "storm": (C, ["storm.c"], None),
     "island": (C, ["island_main.c", "island.S"], None),
     "jit_map": (C, ["jit_map.c"], None),
     "clocks": (C, ["clocks.c"], None),
