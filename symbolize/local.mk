@@ -75,6 +75,7 @@ libsymbolize_a_SOURCES = \
 	symbolize/rows_writer.c     symbolize/rows_writer.h    \
 	                            symbolize/service.h        \
 	                            symbolize/source.h         \
+	symbolize/thread_regs.h                                \
 	symbolize/ticks.c           symbolize/ticks.h          \
 	symbolize/unwind_bounds.c   symbolize/unwind_bounds.h  \
 	symbolize/unwind_rows.c     symbolize/unwind_rows.h

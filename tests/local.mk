@@ -345,4 +345,12 @@ tests_targets_unwind_probe_LDADD = libcollector.a libsymbolize.a libbase.a
 noinst_PROGRAMS += tests/targets/go_probe
 tests_targets_go_probe_SOURCES = tests/targets/go_probe.c
 tests_targets_go_probe_LDADD = libsymbolize.a libbase.a
+EXTRA_DIST += \
+	tests/cargo/Cargo.lock tests/cargo/Cargo.toml tests/cargo/folded_reader.rs \
+	tests/npm/package-lock.json tests/npm/package.json \
+	tests/targets/go_profiled/asked.go tests/targets/go_profiled/busy.go tests/targets/go_profiled/c.go \
+	tests/targets/go_profiled/c_none.go tests/targets/go_profiled/contention.go \
+	tests/targets/go_profiled/coroutine.go tests/targets/go_profiled/coroutine_none.go \
+	tests/targets/go_profiled/heap.go tests/targets/go_profiled/main.go tests/targets/go_profiled/parked.go \
+	tests/targets/go_profiled/serve.go tests/targets/go_profiled/serve_silent.go
 EXTRA_DIST += tests/layouts/generate tests/layouts/layouts.go tests/layouts/program/program.go

@@ -69,7 +69,7 @@ static const struct go_made_func funcs[FUNCTIONS] = {
 	[PREEMPT] = { "runtime.asyncPreempt", .sp = FRAME(128) },
 	[CGOCALLBACK] = { "runtime.cgocallback", .flag = 2, .sp = FRAME(32) },
 	[ASM] = { "internal/runtime/syscall.Syscall6", .flag = 2, .sp = FRAME(8) },
-	[NO_TABLE] = { "racecall" },
+	[NO_TABLE] = { .name = "racecall" },
 	[RUNFINQ] = { "runtime.runfinq", .sp = FRAME(8) },
 	[ODD] = { "main.odd", .sp = { { 3, 0x100 } } },
 	[INL_WRAPPER] = { "main.caller", .sp = FRAME(8), .inlined = { { -1, 32 }, { 0, 0xe0 } },
