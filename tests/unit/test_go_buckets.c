@@ -34,7 +34,7 @@
 enum { PLAIN, OUTER, FUNCTIONS };
 
 static const struct go_made_func funcs[FUNCTIONS] = {
-	[PLAIN] = { "main.plain" },
+	[PLAIN] = { .name = "main.plain" },
 	[OUTER] = { "main.outer", .inlined = { { -1, 64 }, { 0, 64 }, { -1, 128 } },
 		    .calls = { { "main.in", 20, 0 } } },
 };

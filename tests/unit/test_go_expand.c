@@ -19,7 +19,7 @@
 enum { PLAIN, OUTER, WRAPPED, PANICS, RING, GOPANIC, FUNCTIONS };
 
 static const struct go_made_func funcs[FUNCTIONS] = {
-	[PLAIN] = { "main.plain" },
+	[PLAIN] = { .name = "main.plain" },
 	/* Bytes 64 to 127 are main.in2 in main.in1 in main.outer; 128 to 191 main.in1. */
 	[OUTER] = { "main.outer", .inlined = { { -1, 64 }, { 1, 64 }, { 0, 64 }, { -1, 64 } },
 		    .calls = { { "main.in1", 20, 0 }, { "main.in2", 160, 0 } } },

@@ -38,16 +38,16 @@ enum {
 };
 
 static const struct go_made_func funcs[FUNCTIONS] = {
-	[ALLOCMCACHE] = { "runtime.allocmcache" },
-	[PROFILEALLOC] = { "runtime.profilealloc" },
-	[MALLOCGC] = { "runtime.mallocgcTinySC2" },
-	[SCHEDINIT] = { "runtime.schedinit" },
-	[MALLOC2] = { "runtime.mallocgcLarge" },
-	[STKBUCKET] = { "runtime.stkbucket" },
-	[ALLGADD] = { "runtime.allgadd" },
-	[MCOMMONINIT] = { "runtime.mcommoninit" },
-	[MAIN] = { "runtime.main" },
-	[WORK] = { "main.work" },
+	[ALLOCMCACHE] = { .name = "runtime.allocmcache" },
+	[PROFILEALLOC] = { .name = "runtime.profilealloc" },
+	[MALLOCGC] = { .name = "runtime.mallocgcTinySC2" },
+	[SCHEDINIT] = { .name = "runtime.schedinit" },
+	[MALLOC2] = { .name = "runtime.mallocgcLarge" },
+	[STKBUCKET] = { .name = "runtime.stkbucket" },
+	[ALLGADD] = { .name = "runtime.allgadd" },
+	[MCOMMONINIT] = { .name = "runtime.mcommoninit" },
+	[MAIN] = { .name = "runtime.main" },
+	[WORK] = { .name = "main.work" },
 };
 
 /* The variables, at link time. */
