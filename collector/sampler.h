@@ -37,7 +37,7 @@ struct sampler_waiting {
 	uint64_t time_ns;       /* of the sample */
 	uint64_t period;        /* then; a steered event has another one by now */
 	bool is_spare;
-	unsigned char record[]; /* a PERF_RECORD_SAMPLE as the ring had it */
+	_Alignas(8) unsigned char record[]; /* a PERF_RECORD_SAMPLE as the ring had it */
 };
 
 struct sampler {
