@@ -55,6 +55,7 @@ EXTRA_DIST += \
 	tests/integration/lib/shares.py \
 	tests/integration/lib/spoil.py \
 	tests/integration/lib/targets.py \
+	tests/bench/exact_totals.py \
 	tests/bench/go_profiles.py \
 	tests/bench/run \
 	tests/versions
