@@ -85,9 +85,10 @@ exact_samples(struct window *w, uint64_t wanted, bool least)
 		samples += w->counts[i].samples;
 		spares += w->counts[i].spares;
 	}
-	if (samples < wanted)
+	/* What is missing may be the kernel's time: no user function's sample can stand for that. */
+	if (samples < wanted && !w->sampler->event.attr.exclude_kernel)
 		exact_fill(w, spares, wanted - samples);
-	else if (samples > wanted && !least)
+	if (samples > wanted && !least)
 		exact_take_out(w, samples, samples - wanted);
 	return samples + w->exact.filled - w->exact.taken_out;
 }

@@ -461,6 +461,8 @@ window_settle(struct window *w)
 	w->cpu_ns = gone + cpu;
 	if (!w->exact.n_rest)
 		return;
+	if (w->sampler->event.attr.exclude_kernel)
+		window_note(w, "time in the kernel is not sampled: it is part of [unsampled]");
 	f.map = maps_pseudo(&w->node->maps, "[unsampled]");
 	w->rest_stack = f.map == TABLE_NONE ? TABLE_NONE : stacks_add(&w->node->stacks, &f, 1, 0);
 	if (w->rest_stack == TABLE_NONE)

@@ -153,6 +153,18 @@ spares_fill_what_is_missing_and_no_more(void **state)
 }
 
 static void
+spares_do_not_stand_for_the_kernel_s_time(void **state)
+{
+	(void)state;
+	sampler.event.attr.exclude_kernel = 1;
+	set(1, (const uint64_t[]){ 60 }, (const uint64_t[]){ 10 });
+	exact_settle(&window, 1000000000, false);
+	assert_int_equal(window.samples, 60);
+	assert_int_equal(window.exact.unsampled_ns, 400000000);
+	assert_int_equal(total_ns(), 1000000000);
+}
+
+static void
 where_spares_do_not_suffice_the_rest_is_told(void **state)
 {
 	(void)state;
@@ -346,6 +358,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_the_clock_says_beyond_the_samples_is_the_rest, start, end),
 		cmocka_unit_test_setup_teardown(samples_beyond_the_clock_are_taken_out_evenly, start, end),
 		cmocka_unit_test_setup_teardown(spares_fill_what_is_missing_and_no_more, start, end),
+		cmocka_unit_test_setup_teardown(spares_do_not_stand_for_the_kernel_s_time, start, end),
 		cmocka_unit_test_setup_teardown(where_spares_do_not_suffice_the_rest_is_told, start, end),
 		cmocka_unit_test_setup_teardown(a_clock_that_was_read_too_early_takes_nothing_out, start, end),
 		cmocka_unit_test_setup_teardown(an_unknown_clock_and_scale_off_leave_the_samples_as_they_came, start, end),
