@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	base/buf.c    base/buf.h    \
+	base/clock.c  base/clock.h  \
 	base/err.c    base/err.h    \
 	base/jail.c   base/jail.h   \
 	base/log.c    base/log.h    \

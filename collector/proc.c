@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define PF_KTHREAD 0x00200000u /* linux/sched.h; field 9 of proc_pid_stat(5) */
 
 static ssize_t
@@ -87,13 +89,9 @@ proc_exe(pid_t pid, char *path, size_t n)
 uint64_t
 proc_start_unix_ns(uint64_t start_ticks)
 {
-	struct timespec boot, real;
-	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK), boot = clock_ns(CLOCK_BOOTTIME);
 
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_REALTIME, &real);
-	return ((uint64_t)real.tv_sec - (uint64_t)boot.tv_sec) * 1000000000u + (uint64_t)real.tv_nsec -
-	       (uint64_t)boot.tv_nsec + start_ticks * (1000000000u / ticks);
+	return clock_ns(CLOCK_REALTIME) - boot + start_ticks * (1000000000u / ticks);
 }
 
 uint64_t

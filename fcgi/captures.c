@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "fcgi/take.h"
 #include "fcgi/wait.h"
@@ -65,15 +65,6 @@ run_capture(void *ctx)
 	free(run);
 }
 
-static uint64_t
-now_unix_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int
 captures_begin(const struct app *app, const struct conf_node *node, const struct route *route,
 	       const struct params *params, struct reply *to, struct store_is *is, struct refusal *no)
@@ -84,7 +75,7 @@ captures_begin(const struct app *app, const struct conf_node *node, const struct
 
 	memset(is, 0, sizeof(*is));
 	is->kind = route->name;
-	is->begin_unix_ns = now_unix_ns();
+	is->begin_unix_ns = clock_ns(CLOCK_REALTIME);
 	is->duration_ms = window ? params->duration_ms
 			  : params->snapshot_s > 0 ? (uint32_t)params->snapshot_s * 1000
 						   : 0;

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <zlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/wire.h"
 #include "fcgi/ids.h"
 #include "fcgi/labels.h"
@@ -190,13 +190,8 @@ enc_value_type(struct enc *e, unsigned int field, const struct profile_type *t)
 static uint64_t
 enc_start_ns(const struct profile_window *w)
 {
-	struct timespec now;
-
-	if (w->start_unix_ns)
-		return w->start_unix_ns;
 	/* Readers refuse a profile without a time. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - w->duration_ns;
+	return w->start_unix_ns ? w->start_unix_ns : clock_ns(CLOCK_REALTIME) - w->duration_ns;
 }
 
 static void

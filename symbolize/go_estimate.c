@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/table.h"
 #include "symbolize/go_allgs.h"
 #include "symbolize/go_parked.h"
@@ -77,15 +78,6 @@ struct job {
 	uint32_t which[GO_PARKED_MAX], fresh[GO_PARKED_MAX];
 	uint64_t which_addrs[GO_PARKED_MAX], fresh_addrs[GO_PARKED_MAX];
 };
-
-static int64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- sums */
 
@@ -281,7 +273,7 @@ read_fresh(struct job *j, size_t n, int64_t now_ns)
 static int
 look_at(struct job *j, size_t n)
 {
-	int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	int64_t now_ns = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	size_t fresh = 0;
 	int e;
 
@@ -395,7 +387,7 @@ look(struct job *j, bool at_all, struct err *why)
 	if (e == 0)
 		e = look_at_next(j, n);
 	j->looks++;
-	j->last_look_ns = clock_ns(CLOCK_MONOTONIC);
+	j->last_look_ns = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	return e;
 }
 
@@ -428,25 +420,25 @@ sleep_until(int64_t ns)
 static int
 look_for(struct job *j, int64_t duration_ns, struct err *why)
 {
-	int64_t end_ns = clock_ns(CLOCK_MONOTONIC) + duration_ns, next = 0, cost, began;
+	int64_t end_ns = (int64_t)clock_ns(CLOCK_MONOTONIC) + duration_ns, next = 0, cost, began;
 	double share;
 	int e;
 
-	began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	began = (int64_t)clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	e = look(j, true, why);
 	if (e == 0)
 		e = look(j, true, why);
-	cost = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+	cost = (int64_t)clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	share = 1.0 / COST - 1.5 * (double)cost / (double)duration_ns;
 	if (!(share >= 1.0 / COST_MIN))
 		share = 1.0 / COST_MIN;
 	cost = 0;
 	while (e == 0 && next < end_ns) {
-		next = clock_ns(CLOCK_MONOTONIC) + pause_ns(j, cost, share);
+		next = (int64_t)clock_ns(CLOCK_MONOTONIC) + pause_ns(j, cost, share);
 		sleep_until(next < end_ns ? next : end_ns);
-		began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		began = (int64_t)clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		e = look(j, next >= end_ns, why);
-		cost = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+		cost = (int64_t)clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	}
 	return e;
 }
@@ -494,7 +486,7 @@ open_job(struct job *j)
 	if (j->n->minor >= WRAPPERS_SINCE)
 		go_traceback_list_wrappers(j->t);
 	learn_reasons(j);
-	j->random = (uint64_t)clock_ns(CLOCK_MONOTONIC);
+	j->random = clock_ns(CLOCK_MONOTONIC);
 	reading_writer_head(j->w)->ticks_per_second = 1e9;
 	return 0;
 }

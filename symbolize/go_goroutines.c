@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "symbolize/go_allgs.h"
 #include "symbolize/go_labels.h"
 #include "symbolize/go_parked.h"
@@ -211,15 +211,6 @@ put_running(struct job *j, const struct thread_regs_source *regs)
 
 /* ---- all of it */
 
-static int64_t
-clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int
 open_job(struct job *j, struct err *why)
 {
@@ -236,7 +227,7 @@ open_job(struct job *j, struct err *why)
 	j->running = malloc(GO_RUNNING_MAX * sizeof(*j->running));
 	if (e == 0 && j->n->guessed)
 		j->goids = malloc(j->n_addrs * sizeof(*j->goids));
-	j->now_ns = clock_ns();
+	j->now_ns = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	return e == 0 && (!j->running || (j->n->guessed && !j->goids)) ? -ENOMEM : e;
 }
 

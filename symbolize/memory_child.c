@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/reading.h"
 #include "base/wire.h"
 #include "symbolize/arena.h"
@@ -61,15 +61,6 @@ send_regs_ask(struct memory_child *c, const struct thread_regs *threads, size_t 
 	r = buf_error(&b) ? buf_error(&b) : wire_send(c->sock, WIRE_REGS_ASK, b.data, b.len, -1);
 	buf_fini(&b);
 	return r;
-}
-
-static uint64_t
-clock_ns(clockid_t which)
-{
-	struct timespec t;
-
-	clock_gettime(which, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* One thread of a WIRE_REGS. */

@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/privs.h"
 #include "symbolize/children.h"
@@ -27,15 +27,6 @@
 #define TICK_MS 250
 /* Descriptors that are not objects: clients, children, files on their way. */
 #define OTHER_FILES 1024
-
-static uint64_t
-monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- objects */
 
@@ -345,7 +336,7 @@ turn(struct service *s, const struct pollfd *p)
 	const struct pollfd *clients = p + POLLED_FIXED;
 	bool stop = false;
 
-	s->now_ns = monotonic_ns();
+	s->now_ns = clock_ns(CLOCK_MONOTONIC);
 	children_serve(s, clients + SERVICE_CLIENTS_MAX);
 	if (p[1].revents)
 		stop = take_signals(s);
@@ -421,7 +412,7 @@ parent_new(struct service **out, const struct parent_setup *setup, struct err *w
 	s->signals = open_signals();
 	s->n_readers = setup->max_children;
 	s->readers = calloc(s->n_readers, sizeof(*s->readers));
-	s->now_ns = monotonic_ns();
+	s->now_ns = clock_ns(CLOCK_MONOTONIC);
 	if (s->signals < 0 || !s->readers ||
 	    answers_new(&s->answers, (size_t)setup->answers_mb << 20) < 0) {
 		parent_free(s);

@@ -3,22 +3,14 @@
 #include "symbolize/ticks.h"
 
 #include <poll.h>
-#include <time.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
+
+#include "base/clock.h"
 #endif
 
 #define APART_NS 5000000u /* two looks are each right within some hundred ns */
 #define LOOKS    8
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t
 count(void)
@@ -26,20 +18,20 @@ count(void)
 #if defined(__x86_64__)
 	return __rdtsc();
 #else
-	return clock_ns();
+	return clock_ns(CLOCK_MONOTONIC);
 #endif
 }
 
 void
 ticks_now(struct ticks *t)
 {
-	uint64_t best = UINT64_MAX;
+	uint64_t best = 0;
 
 	/* Of some looks that in which the least happened between the clocks. */
 	for (int i = 0; i < LOOKS; i++) {
-		uint64_t before = count(), ns = clock_ns(), after = count();
+		uint64_t before = count(), ns = clock_ns(CLOCK_MONOTONIC), after = count();
 
-		if (after - before >= best)
+		if (i && after - before >= best)
 			continue;
 		best = after - before;
 		t->count = before + best / 2;
