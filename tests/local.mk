@@ -46,7 +46,7 @@ tests_unit_test_readings_LDADD = libsymbolize.a libbase.a $(BFD_LIBS) $(IBERTY_L
 
 UNIT_TESTS += tests/unit/test_ticks
 tests_unit_test_ticks_SOURCES = tests/unit/test_ticks.c
-tests_unit_test_ticks_LDADD = libsymbolize.a $(CMOCKA_LIBS)
+tests_unit_test_ticks_LDADD = libsymbolize.a libbase.a $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_privs
 tests_unit_test_privs_SOURCES = tests/unit/test_privs.c tests/unit/kid.h
